@@ -1,0 +1,1 @@
+"""From a latent point to a volume."""

@@ -1,0 +1,58 @@
+"""The errors that a user can cause, each with one clear message.
+
+Everything a user can get wrong raises `InputError`; the command line prints
+its message and exits with status 1, a window shows it. Any other exception is
+a fault of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Something given by the user cannot be used.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, as a sentence without a final stop.
+    file : path-like, optional
+        The file it was found in.
+    field : str, optional
+        The column, key or option it concerns.
+    value : object, optional
+        The offending value.
+    hint : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        field: str | None = None,
+        value: object | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else Path(file)
+        self.field = field
+        self.value = value
+        self.hint = hint
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        where = [str(self.file)] if self.file is not None else []
+        if self.field is not None:
+            shown = "" if self.value is None else f" = {self.value!s}"
+            where.append(f"{self.field}{shown}")
+        elif self.value is not None:
+            where.append(f"{self.value!s}")
+        text = ": ".join([*where, self.problem])
+        return text if self.hint is None else f"{text}. {self.hint}"
+
+
+class Cancelled(Exception):  # noqa: N818 - a request of the user, not an error
+    """A long task was stopped on request; nothing half-written is left."""

@@ -1,0 +1,1 @@
+"""Image physics: lattice, Hartley transform, CTF, rotations, preparation of images."""

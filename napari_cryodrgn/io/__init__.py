@@ -1,0 +1,1 @@
+"""Files of others and ours: MRC, STAR, cs, pickles, run configuration. No torch."""

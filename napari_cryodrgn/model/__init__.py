@@ -1,0 +1,1 @@
+"""The network: positional encodings, encoder, decoder, checkpoints."""

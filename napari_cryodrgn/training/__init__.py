@@ -1,0 +1,1 @@
+"""Data loading, loss, schedules and the trainer."""

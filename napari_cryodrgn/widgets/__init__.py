@@ -1,0 +1,1 @@
+"""The napari window. The only place for Qt, napari, vispy and pyqtgraph."""
