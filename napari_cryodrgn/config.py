@@ -349,7 +349,8 @@ class TrainingConfig(ParticleConfig, ModelConfig):
 class RunConfig(BaseModel):
     """What ``config.yaml`` says of a run, whatever its kind and version.
 
-    ``io.run_config`` maps cryoDRGN's keys to these and back.
+    ``io.run_config`` maps cryoDRGN's keys to these and back. `box` is 0 where the
+    file does not say it (abinit); the checkpoint does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -358,7 +359,7 @@ class RunConfig(BaseModel):
     version: str = ""
     seed: int | None = None
     cmd: list[str] = []
-    box: Annotated[int, Field(ge=2, le=4096)]
+    box: Annotated[int, Field(ge=0, le=4096)]
     model: ModelConfig
     norm: tuple[float, float] | None = None
     particles: str | None = None

@@ -44,8 +44,8 @@ def read_run_config(path: str | Path) -> RunConfig:
             kind=kind,
             version=str(content.get("version", "")),
             seed=content.get("seed"),
-            cmd=[str(word) for word in content.get("cmd", [])],
-            box=_box(content, kind),
+            cmd=[str(word) for word in content.get("cmd") or []],
+            box=_box(content, kind, path),
             model=_model(model, kind),
             norm=_norm(content, dataset),
             particles=dataset.get("particles"),
@@ -161,14 +161,19 @@ def _kind(content: dict[str, Any], path: Path) -> RunKind:
     return "dec" if model.get("zdim") else "nn"
 
 
-def _box(content: dict[str, Any], kind: RunKind) -> int:
-    if "lattice_args" in content:
-        return int(content["lattice_args"]["D"]) - 1
-    if kind == "abinit":
-        # abinit records no box in its configuration; the checkpoint's
-        # hypervolume_params has it, and replaces this smallest legal value.
-        return 2
-    raise KeyError("lattice_args.D")
+def _box(content: dict[str, Any], kind: RunKind, path: Path) -> int:
+    if kind == "abinit" and "lattice_args" not in content:
+        return 0
+    lattice = _section(content, "lattice_args", path)
+    side = lattice["D"]
+    if not isinstance(side, int) or isinstance(side, bool) or side < 3:
+        raise InputError(
+            "this is no lattice size (the box plus one)",
+            file=path,
+            field="lattice_args.D",
+            value=side,
+        )
+    return side - 1
 
 
 def _norm(content: dict[str, Any], dataset: dict[str, Any]) -> Any:
