@@ -1,0 +1,84 @@
+# Everything from a fresh clone: `make demo`, `make test`. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+STAMPS := $(VENV)/.stamps
+PYTHON := $(BIN)/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check
+OUT ?= demo-output
+PYTEST_ARGS ?=
+
+# One Qt binding, whatever else may be installed.
+export QT_API := pyside6
+export PYTEST_QT_API := pyside6
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
+
+.PHONY: demo
+demo: $(STAMPS)/package $(STAMPS)/system ## install, then simulate, train, analyze and open the window
+	$(BIN)/napari-cryodrgn demo --out "$(OUT)"
+
+.PHONY: test
+test: lint $(STAMPS)/system ## install, then ruff, mypy and the whole test suite
+	@scripts/with_display.sh $(PYTHON) -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMPS)/dev ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: docs-screenshots
+docs-screenshots: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images again
+	scripts/with_display.sh $(PYTHON) scripts/make_screenshots.py
+
+.PHONY: upstream
+upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
+	scripts/setup_upstream.sh
+	@scripts/with_display.sh $(PYTHON) -m pytest -m upstream $(PYTEST_ARGS)
+
+.PHONY: constraints
+constraints: $(STAMPS)/dev ## pin what is installed in .venv
+	$(PYTHON) scripts/pin_constraints.py
+
+.PHONY: install
+install: $(STAMPS)/package ## virtual environment and packages only
+
+.PHONY: clean
+clean: ## remove environments, caches and demo output
+	rm -rf $(VENV) .venvs build dist "$(OUT)" .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find napari_cryodrgn tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. Each step leaves a stamp, so that it runs again only when its inputs change.
+
+$(STAMPS)/venv: scripts/make_venv.sh
+	scripts/make_venv.sh $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/package: $(STAMPS)/venv pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e '.[all,movies,simulate]'
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/package
+	$(PIP) install --quiet -c constraints.txt --group dev
+	@touch $@
+
+$(STAMPS)/system: scripts/install_system_libraries.sh | $(STAMPS)/venv
+	scripts/install_system_libraries.sh
+	@touch $@
