@@ -1,1 +1,1 @@
-"""The latent space of a run: embeddings, clusters, traversals."""
+"""The latent space of a run: embeddings, clusters and paths through it."""
