@@ -1,0 +1,359 @@
+"""MRC files: headers, volumes, and stacks written chunk by chunk.
+
+Many files in use lack the format's stamp, its machine stamp or its version, so a
+header is believed when its numbers make sense, in either byte order, and never
+more than the size of the file allows. Format: Cheng et al., J. Struct. Biol.
+192 (2015) 146, MRC2014.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mrcfile.dtypes import HEADER_DTYPE
+
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.atomic import replacing
+
+HEADER_BYTES = 1024
+LABEL = b"written by napari-cryodrgn"
+LARGEST_SIDE = 1 << 24
+"""Beyond any real image; the mark of a header read in the wrong byte order."""
+
+MODES = {0: "u1", 1: "i2", 2: "f4", 6: "u2", 12: "f2", 17: "i1"}
+"""Pixel types. Mode 0 is unsigned, as cryoDRGN and older programs have it, unless
+IMOD's flag says that it is signed."""
+
+_IMOD_STAMP = 1146047817
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class StackHeader:
+    """What the header of an MRC file says.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Sections, rows, columns.
+    dtype : numpy dtype
+        Of the pixels in the file, with its byte order.
+    offset : int
+        Bytes before the first pixel.
+    pixel_size : tuple of float or None
+        Å along the spatial axes x, y, z; None where the header is silent.
+    origin : tuple of float
+        Place of the first voxel, Å, x, y, z.
+    axes : tuple of int
+        Spatial axis, 1 to 3, of columns, rows and sections.
+    space_group : int
+        0 marks a stack of images, 1 a volume; often wrong.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    offset: int
+    pixel_size: Triple | None
+    origin: Triple
+    axes: tuple[int, int, int]
+    space_group: int
+
+    @property
+    def section_bytes(self) -> int:
+        """Bytes of one section, that is of one image of a stack."""
+        return self.shape[1] * self.shape[2] * self.dtype.itemsize
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of all pixels."""
+        return self.shape[0] * self.section_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A density map.
+
+    Parameters
+    ----------
+    data : (z, y, x) float32 array
+        Densities.
+    pixel_size : tuple of float or None
+        Å along x, y, z; None where the file is silent.
+    origin : tuple of float
+        Place of the first voxel, Å, x, y, z.
+    """
+
+    data: npt.NDArray[np.float32]
+    pixel_size: Triple | None
+    origin: Triple = (0.0, 0.0, 0.0)
+
+
+def read_header(path: str | Path) -> StackHeader:
+    """Read and check the header of an MRC file; no pixel is read.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, no MRC file, of an unknown mode, or shorter than its header
+        says.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(HEADER_BYTES)
+        actual = path.stat().st_size
+    except FileNotFoundError:
+        raise InputError("there is no such file", file=path) from None
+    except OSError as error:
+        raise InputError(f"it cannot be read ({error.strerror})", file=path) from error
+    if len(raw) < HEADER_BYTES:
+        raise InputError(
+            f"this is no MRC file: {len(raw)} bytes are less than a header of {HEADER_BYTES}",
+            file=path,
+        )
+    header = _interpret(path, *_in_byte_order(path, raw))
+    expected = header.offset + header.data_bytes
+    if actual < expected:
+        sections, rows, columns = header.shape
+        raise InputError(
+            f"the file is truncated: {columns} x {rows} x {sections} pixels of {header.dtype} need "
+            f"{expected} bytes",
+            file=path,
+            field="size",
+            value=f"{actual} bytes",
+        )
+    return header
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a map, its axes put in the order z, y, x.
+
+    Raises
+    ------
+    InputError
+        As `read_header`.
+    """
+    header = read_header(path)
+    count = math.prod(header.shape)
+    try:
+        flat = np.fromfile(header.path, header.dtype, count, offset=header.offset)
+    except OSError as error:
+        raise InputError(f"it cannot be read ({error.strerror})", file=path) from error
+    columns, rows, sections = header.axes
+    # The array's axes are sections, rows, columns; z, y, x are wanted.
+    order = [(sections, rows, columns).index(axis) for axis in (3, 2, 1)]
+    data = flat.reshape(header.shape).transpose(order)
+    return Volume(np.ascontiguousarray(data, np.float32), header.pixel_size, header.origin)
+
+
+def write_volume(
+    path: str | Path,
+    data: npt.ArrayLike,
+    pixel_size: float | Sequence[float] | None,
+    origin: Sequence[float] = (0.0, 0.0, 0.0),
+) -> None:
+    """Write a map in mode 2, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    data : (z, y, x) array-like
+        Densities.
+    pixel_size : float or sequence of three, or None
+        Å, along x, y, z; None where it is not known, which the header then says.
+    origin : sequence of three float
+        Place of the first voxel, Å, x, y, z.
+    """
+    voxels = np.asarray(data, dtype="<f4")
+    if voxels.ndim != 3:
+        raise ValueError(f"a volume has three axes, not {voxels.ndim}")
+    statistics = _Statistics()
+    statistics.add(voxels)
+    header = _new_header(voxels.shape, pixel_size, statistics, is_volume=True)
+    header["origin"] = tuple(origin)
+    with replacing(path) as file:
+        file.write(header.tobytes())
+        file.write(np.ascontiguousarray(voxels).data)
+
+
+def write_stack(
+    path: str | Path,
+    images: npt.NDArray[Any] | Iterable[npt.NDArray[Any]],
+    pixel_size: float | None,
+) -> None:
+    """Write an image stack in mode 2, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    images : (N, box, box) array or iterable of such chunks
+        The images; chunks are written as they come, so the whole need not fit in memory.
+    pixel_size : float or None
+        Å; None where it is not known, which the header then says.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written, or there are no images.
+    """
+    chunks = [images] if isinstance(images, np.ndarray) else images
+    statistics = _Statistics()
+    count, side = 0, None
+    with replacing(path) as file:
+        file.write(bytes(HEADER_BYTES))
+        for chunk in chunks:
+            pixels = np.ascontiguousarray(chunk, dtype="<f4")
+            side = pixels.shape[1:] if side is None else side
+            if pixels.ndim != 3 or pixels.shape[1:] != side:
+                raise ValueError(f"chunks of images must be (n, box, box), not {pixels.shape}")
+            statistics.add(pixels)
+            count += len(pixels)
+            file.write(pixels.data)
+        if side is None or count == 0:
+            raise InputError("there are no images to write", file=path)
+        header = _new_header((count, *side), pixel_size, statistics, is_volume=False)
+        file.seek(0)
+        file.write(header.tobytes())
+
+
+def _in_byte_order(path: Path, raw: bytes) -> tuple[np.void, str]:
+    """The header in the byte order in which its numbers make sense, and that order."""
+    found: dict[str, np.void] = {}
+    for order in "<>":
+        header = np.frombuffer(raw, HEADER_DTYPE.newbyteorder(order))[0]
+        found[order] = header
+        sides = [int(header[name]) for name in ("nx", "ny", "nz")]
+        plausible = all(0 < side < LARGEST_SIDE for side in sides)
+        if plausible and 0 <= int(header["mode"]) < 1024 and int(header["nsymbt"]) >= 0:
+            return header, order
+    header = found["<"]
+    raise InputError(
+        "this is no MRC file: its header makes no sense",
+        file=path,
+        field="columns, rows, sections, mode",
+        value=tuple(int(header[name]) for name in ("nx", "ny", "nz", "mode")),
+    )
+
+
+def _interpret(path: Path, header: np.void, order: str) -> StackHeader:
+    mode = int(header["mode"])
+    if mode not in MODES:
+        known = ", ".join(map(str, MODES))
+        raise InputError(f"only the modes {known} are read", file=path, field="mode", value=mode)
+    kind = MODES[mode]
+    if mode == 0:
+        stamp, flags = np.frombuffer(header["extra2"].tobytes()[40:48], order + "i4")
+        kind = "i1" if stamp == _IMOD_STAMP and flags & 1 else kind
+    axes = (int(header["mapc"]), int(header["mapr"]), int(header["maps"]))
+    if sorted(axes) != [1, 2, 3]:
+        # Old programs left these empty.
+        axes = (1, 2, 3)
+    pixel_size = _pixel_size(header)
+    return StackHeader(
+        path=path,
+        shape=(int(header["nz"]), int(header["ny"]), int(header["nx"])),
+        dtype=np.dtype(order + kind),
+        offset=HEADER_BYTES + int(header["nsymbt"]),
+        pixel_size=pixel_size,
+        origin=_origin(header, axes, pixel_size),
+        axes=axes,
+        space_group=int(header["ispg"]),
+    )
+
+
+def _pixel_size(header: np.void) -> Triple | None:
+    cell = [float(header["cella"][axis]) for axis in "xyz"]
+    intervals = [int(header[name]) for name in ("mx", "my", "mz")]
+    if not all(math.isfinite(length) and length > 0 for length in cell) or min(intervals) <= 0:
+        return None
+    # The cell is float32: seven digits are all that it says, and 1.1 stays 1.1.
+    x, y, z = (float(f"{length / n:.7g}") for length, n in zip(cell, intervals, strict=True))
+    return x, y, z
+
+
+def _origin(header: np.void, axes: tuple[int, int, int], pixel_size: Triple | None) -> Triple:
+    """Origin in Å; the older starting indices, given per file axis, speak where it is zero."""
+    x, y, z = (float(header["origin"][axis]) for axis in "xyz")
+    if any((x, y, z)) or pixel_size is None:
+        finite = all(map(math.isfinite, (x, y, z)))
+        return (x, y, z) if finite else (0.0, 0.0, 0.0)
+    starts = [int(header[name]) for name in ("nxstart", "nystart", "nzstart")]
+    x, y, z = (starts[axes.index(axis)] * pixel_size[axis - 1] for axis in (1, 2, 3))
+    return x, y, z
+
+
+class _Statistics:
+    """Minimum, maximum, mean and standard deviation of pixels that come in chunks."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._sum = 0.0
+        self._squares = 0.0
+        self._low, self._high = math.inf, -math.inf
+
+    def add(self, pixels: npt.NDArray[np.float32]) -> None:
+        if pixels.size:
+            self._n += pixels.size
+            self._sum += float(pixels.sum(dtype=np.float64))
+            self._squares += float(np.square(pixels, dtype=np.float64).sum())
+            self._low = min(self._low, float(pixels.min()))
+            self._high = max(self._high, float(pixels.max()))
+
+    def fill(self, header: npt.NDArray[np.void]) -> None:
+        """Put them where the format wants them."""
+        if self._n:
+            mean = self._sum / self._n
+            variance = max(0.0, self._squares / self._n - mean * mean)
+            header["dmin"], header["dmax"] = self._low, self._high
+            header["dmean"], header["rms"] = mean, math.sqrt(variance)
+
+
+def _three(pixel_size: float | Sequence[float] | None) -> Triple:
+    """Pixel size along each axis; zeros, the format's 'unknown', for None."""
+    if pixel_size is None:
+        return 0.0, 0.0, 0.0
+    if isinstance(pixel_size, Sequence):
+        x, y, z = map(float, pixel_size)
+        return x, y, z
+    return float(pixel_size), float(pixel_size), float(pixel_size)
+
+
+def _new_header(
+    shape: tuple[int, ...],
+    pixel_size: float | Sequence[float] | None,
+    statistics: _Statistics,
+    *,
+    is_volume: bool,
+) -> npt.NDArray[np.void]:
+    """A header for little-endian float32 data of (sections, rows, columns)."""
+    sections, rows, columns = shape
+    header = np.zeros((), HEADER_DTYPE.newbyteorder("<"))
+    header["nx"], header["ny"], header["nz"] = columns, rows, sections
+    header["mode"] = 2
+    # MRC2014: the unit cell of an image stack is one image deep.
+    depth = sections if is_volume else 1
+    header["mx"], header["my"], header["mz"] = columns, rows, depth
+    sizes = _three(pixel_size)
+    header["cella"] = tuple(size * n for size, n in zip(sizes, (columns, rows, depth), strict=True))
+    header["cellb"] = (90.0, 90.0, 90.0)
+    header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
+    header["ispg"] = 1 if is_volume else 0
+    header["nversion"] = 20140
+    header["map"] = b"MAP "
+    header["machst"] = (0x44, 0x44, 0, 0)
+    header["nlabl"] = 1
+    header["label"][0] = LABEL
+    statistics.fill(header)
+    return header
