@@ -1,4 +1,4 @@
-"""Checkpoints: ``weights.N.pkl``, read as data and written whole."""
+"""Checkpoints: ``weights.N.pkl``, read as data, written whole, turned into models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import torch
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import replacing
+from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.model import safe_load
+from napari_cryodrgn.model.loaded import LoadedModel, model_with_weights
 from napari_cryodrgn.model.state_keys import to_disk
 from napari_cryodrgn.model.vae import VAE
+from napari_cryodrgn.run import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,78 @@ def write_checkpoint(
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from error
             raise
+
+
+def load_model(
+    run: RunFolder, epoch: int | None = None, device: torch.device | str = "cpu"
+) -> LoadedModel:
+    """Load the model of a run.
+
+    Parameters
+    ----------
+    run : RunFolder
+    epoch : int, optional
+        Which epoch; the latest that has weights if not given.
+    device : torch.device or str
+        Where to put it.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    InputError
+        Where files are missing or unusable, or weights and configuration disagree.
+    """
+    epochs = run.weight_epochs()
+    if epoch is None and not epochs and run.weights().is_file():
+        return load_model_files(run.weights(), run.config, device)
+    number = run.epoch_or_latest(epoch, epochs, "weights")
+    return load_model_files(run.weights(number), run.config, device, epoch=number)
+
+
+def load_model_files(
+    weights: str | Path,
+    config: str | Path,
+    device: torch.device | str = "cpu",
+    *,
+    epoch: int | None = None,
+) -> LoadedModel:
+    """Load a model from loose files.
+
+    Parameters
+    ----------
+    weights : path-like
+        A checkpoint.
+    config : path-like
+        The ``config.yaml`` that belongs to it.
+    device : torch.device or str
+        Where to put it.
+    epoch : int, optional
+        The epoch as the file's name has it; that in the file if not given.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    InputError
+        Where files are missing or unusable, or weights and configuration disagree.
+    """
+    run_config = read_run_config(config)
+    if run_config.kind == "abinit":
+        raise InputError(
+            "models of 'cryodrgn abinit' cannot be decoded yet", file=config, field="kind"
+        )
+    checkpoint = read_checkpoint(weights)
+    norm = run_config.norm or checkpoint.norm
+    if norm is None:
+        raise InputError("the normalisation is missing", file=config, field="norm")
+    vae = model_with_weights(run_config, checkpoint.model_state, Path(weights))
+    number = checkpoint.epoch if epoch is None else epoch
+    return LoadedModel(vae.to(device), run_config, number, norm)
 
 
 def _is_state(state: object) -> bool:

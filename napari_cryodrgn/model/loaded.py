@@ -9,11 +9,8 @@ import torch
 
 from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.run_config import read_run_config
-from napari_cryodrgn.model.checkpoint import Checkpoint, read_checkpoint
 from napari_cryodrgn.model.state_keys import from_disk, has_plain_encoder
 from napari_cryodrgn.model.vae import VAE, build_vae
-from napari_cryodrgn.run import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,80 +46,29 @@ class LoadedModel:
         return self.vae.zdim
 
 
-def load_model(
-    run: RunFolder, epoch: int | None = None, device: torch.device | str = "cpu"
-) -> LoadedModel:
-    """Load the model of a run.
+def model_with_weights(config: RunConfig, state: dict[str, torch.Tensor], path: Path) -> VAE:
+    """Build the model that a run's configuration describes, and give it its weights.
 
     Parameters
     ----------
-    run : RunFolder
-    epoch : int, optional
-        Which epoch; the latest that has weights if not given.
-    device : torch.device or str
-        Where to put it.
+    config : RunConfig
+        What the run says of itself.
+    state : dict of str to Tensor
+        Weights, under the names in the file.
+    path : Path
+        The file they come from, for messages.
 
     Returns
     -------
-    LoadedModel
+    VAE
+        In evaluation mode; without encoder where the run has none for single images.
 
     Raises
     ------
     InputError
-        Where files are missing or unusable, or weights and configuration disagree.
+        Where a weight is missing, has another shape, or is not part of the model.
     """
-    epochs = run.weight_epochs()
-    if epoch is None and not epochs and run.weights().is_file():
-        return load_model_files(run.weights(), run.config, device)
-    number = run.epoch_or_latest(epoch, epochs, "weights")
-    return load_model_files(run.weights(number), run.config, device, epoch=number)
-
-
-def load_model_files(
-    weights: str | Path,
-    config: str | Path,
-    device: torch.device | str = "cpu",
-    *,
-    epoch: int | None = None,
-) -> LoadedModel:
-    """Load a model from loose files.
-
-    Parameters
-    ----------
-    weights : path-like
-        A checkpoint.
-    config : path-like
-        The ``config.yaml`` that belongs to it.
-    device : torch.device or str
-        Where to put it.
-    epoch : int, optional
-        The epoch as the file's name has it; that in the file if not given.
-
-    Returns
-    -------
-    LoadedModel
-
-    Raises
-    ------
-    InputError
-        Where files are missing or unusable, or weights and configuration disagree.
-    """
-    run_config = read_run_config(config)
-    if run_config.kind == "abinit":
-        raise InputError(
-            "models of 'cryodrgn abinit' cannot be decoded yet", file=config, field="kind"
-        )
-    checkpoint = read_checkpoint(weights)
-    norm = run_config.norm or checkpoint.norm
-    if norm is None:
-        raise InputError("the normalisation is missing", file=config, field="norm")
-    vae = _with_weights(run_config, checkpoint, Path(weights))
-    number = checkpoint.epoch if epoch is None else epoch
-    return LoadedModel(vae.to(device), run_config, number, norm)
-
-
-def _with_weights(config: RunConfig, checkpoint: Checkpoint, path: Path) -> VAE:
-    state = from_disk(checkpoint.model_state, config.model)
+    state = from_disk(state, config.model)
     encodes = has_plain_encoder(state)
     if not encodes:
         state = {name: part for name, part in state.items() if not name.startswith("encoder.")}
