@@ -262,7 +262,7 @@ def _read_sections(
     file: io.FileIO, header: StackHeader, first: int, count: int
 ) -> npt.NDArray[np.generic]:
     pixels = np.empty((count, *header.shape[1:]), header.dtype)
-    unread = memoryview(pixels.reshape(-1).view(np.uint8))
+    unread = pixels.reshape(-1).view(np.uint8).data
     try:
         file.seek(header.offset + first * header.section_bytes)
         # One call may give less than was asked for.
