@@ -1,0 +1,138 @@
+"""What a session says to its listeners: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryodrgn.particles import ParticleRows
+
+NoticeKind = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message for the person at the window.
+
+    Parameters
+    ----------
+    text : str
+        One or two sentences.
+    kind : {"info", "warning", "error"}
+        How bad it is.
+    details : str
+        What a developer would want to know; "" where there is nothing more.
+    """
+
+    text: str
+    kind: NoticeKind = "info"
+    details: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pick:
+    """One particle of the open run, chosen in the latent space.
+
+    Parameters
+    ----------
+    position : int
+        Its position in the latent space shown.
+    particle : ParticleRows
+        Its one row in the source table: what it is, wherever else it appears.
+    z : (zdim,) float32 array
+        Its latent coordinates.
+    name : str
+        Its image as the source table names it; "" where that is unknown.
+    """
+
+    position: int
+    particle: ParticleRows
+    z: npt.NDArray[np.float32]
+    name: str = ""
+
+    @property
+    def row(self) -> int:
+        """Row of the source table, 0-based."""
+        return int(self.particle.rows[0])
+
+
+@dataclass(frozen=True)
+class IntensityScale:
+    """Density statistics of several volumes of one epoch, by which all of them are shown.
+
+    Parameters
+    ----------
+    mean, sigma : float
+        Mean and standard deviation over all voxels.
+    lowest, highest : float
+        Extreme values.
+    level : float
+        Density above which lies the densest fiftieth of the box, the middle of all volumes.
+    n_volumes : int
+        How many volumes it was taken from.
+    """
+
+    mean: float
+    sigma: float
+    lowest: float
+    highest: float
+    level: float
+    n_volumes: int = 1
+
+    @classmethod
+    def of(cls, data: npt.NDArray[np.float32]) -> IntensityScale:
+        """Statistics of one volume; of every n-th voxel where it has very many."""
+        sample = data.reshape(-1)[:: max(1, data.size // 2_000_000)]
+        level = np.partition(sample, int(sample.size * 0.98))[int(sample.size * 0.98)]
+        low, high = float(data.min()), float(data.max())
+        return cls(float(sample.mean()), float(sample.std()), low, high, float(level))
+
+    @classmethod
+    def over(cls, scales: list[IntensityScale]) -> IntensityScale:
+        """One scale for several volumes: means, but the extremes of all."""
+        return cls(
+            float(np.mean([scale.mean for scale in scales])),
+            float(np.mean([scale.sigma for scale in scales])),
+            min(scale.lowest for scale in scales),
+            max(scale.highest for scale in scales),
+            float(np.median([scale.level for scale in scales])),
+            len(scales),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ShownVolume:
+    """The volume that the window shows now, and what it is.
+
+    Parameters
+    ----------
+    data : (box, box, box) float32 array
+        Density, axes z, y, x.
+    pixel_size : float or None
+        Å per voxel; None where nothing says it.
+    z : (zdim,) float32 array
+        The latent point that it belongs to.
+    epoch : int
+        Epoch of the weights or of the analysis.
+    rung : str
+        How good it is, for example "exact, 64 px".
+    pick : Pick or None
+        The particle whose z it is; None for a free latent point.
+    seconds : float or None
+        Time from the request; None for a volume read from a file.
+    file : Path or None
+        The file it was read from, where it was not decoded: the state nearest to `pick`.
+    """
+
+    data: npt.NDArray[np.float32]
+    pixel_size: float | None
+    z: npt.NDArray[np.float32]
+    epoch: int
+    rung: str
+    pick: Pick | None = None
+    seconds: float | None = None
+    file: Path | None = None
