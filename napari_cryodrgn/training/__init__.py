@@ -1,1 +1,1 @@
-"""Data loading, loss, schedules and the trainer."""
+"""Training: prepared images, loss, schedules, the epoch loop, resuming. No Qt, no decoding."""

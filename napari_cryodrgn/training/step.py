@@ -1,0 +1,104 @@
+"""One training step: images through encoder and decoder to the loss, and the update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_cryodrgn.model.vae import VAE
+from napari_cryodrgn.training.data import Batch
+from napari_cryodrgn.training.loss import Loss, vae_loss
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """What changes from step to step.
+
+    Parameters
+    ----------
+    vae : VAE
+        The model, on its device.
+    optimiser : torch.optim.Optimizer
+        Over all parameters of the model.
+    scaler : torch.amp.GradScaler
+        Keeps half-precision gradients in range; switched off without mixed
+        precision.
+    """
+
+    vae: VAE
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+    @property
+    def mixed_precision(self) -> bool:
+        """Whether the networks compute in half precision (float16, CUDA only)."""
+        return bool(self.scaler.is_enabled())
+
+
+def gradient_scaler(device: torch.device, *, amp: bool) -> torch.amp.GradScaler:
+    """Scaler for the device; mixed precision is used on CUDA only."""
+    return torch.amp.GradScaler(device.type, enabled=amp and device.type == "cuda")
+
+
+def sample_latent(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
+    """Draw z = μ + ε exp(½ log σ²) (Kingma and Welling, 2014, eq. 10); all (B, zdim)."""
+    return mu + noise * (0.5 * logvar).exp()
+
+
+def predict(
+    vae: VAE, points: Tensor, batch: Batch, noise: Tensor | None, *, mixed_precision: bool
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """What the model expects the images of a batch to be.
+
+    Parameters
+    ----------
+    vae : VAE
+    points : (P, 3) tensor
+        The decoder's disc of the lattice.
+    batch : Batch
+    noise : (B, zdim) tensor or None
+        Standard normal noise of the latents; None decodes their means.
+    mixed_precision : bool
+        Whether the networks compute in float16.
+
+    Returns
+    -------
+    predicted : (B, P) tensor
+        Slices times CTF.
+    latent : (mu, logvar) or None
+        None for a model without latents.
+    """
+    # Outside autocast: in half precision neighbouring frequencies would coincide.
+    rotated = points @ batch.rotations
+    latent, z = None, None
+    with torch.autocast(rotated.device.type, torch.float16, enabled=mixed_precision):
+        if vae.encoder is not None:
+            mu, logvar = (part.float() for part in vae.encode(batch.encoder_input))
+            latent = mu, logvar
+            z = mu if noise is None else sample_latent(mu, logvar, noise)
+        predicted = vae.decoder.slice_values(rotated, z)
+    predicted = predicted.float()
+    return predicted if batch.ctf is None else predicted * batch.ctf, latent
+
+
+def training_step(
+    state: TrainingState,
+    points: Tensor,
+    batch: Batch,
+    noise: Tensor | None,
+    *,
+    beta: float,
+    beta_control: float | None,
+) -> Loss:
+    """Take one step and return the loss before it, detached; never waits for the device."""
+    predicted, latent = predict(
+        state.vae, points, batch, noise, mixed_precision=state.mixed_precision
+    )
+    loss = vae_loss(predicted, batch.observed, latent, beta=beta, beta_control=beta_control)
+    state.optimiser.zero_grad(set_to_none=True)
+    state.scaler.scale(loss.total).backward()
+    state.scaler.step(state.optimiser)
+    state.scaler.update()
+    return Loss(*(term.detach() for term in loss))

@@ -1,0 +1,220 @@
+"""Training: from particle files to a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_cryodrgn.config import RunConfig, TrainingConfig
+from napari_cryodrgn.decoding.volume import decode_volume
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.mrc import write_volume
+from napari_cryodrgn.io.pickles import Latents, write_latents
+from napari_cryodrgn.model.checkpoint import write_checkpoint
+from napari_cryodrgn.model.loaded import LoadedModel
+from napari_cryodrgn.progress import Task
+from napari_cryodrgn.run import RunFolder
+from napari_cryodrgn.training.device import cpu_threads
+from napari_cryodrgn.training.embed import embed
+from napari_cryodrgn.training.lock import training_lock
+from napari_cryodrgn.training.log import epoch_line, keep_log_until, log_line
+from napari_cryodrgn.training.metrics import append_metrics, keep_metrics_until
+from napari_cryodrgn.training.optimiser import build_optimiser
+from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
+from napari_cryodrgn.training.resume import last_finished, restore
+from napari_cryodrgn.training.schedule import beta_schedule
+from napari_cryodrgn.training.step import TrainingState, gradient_scaler
+from napari_cryodrgn.training.trainer import Course, train_epochs
+from napari_cryodrgn.workflows.background import in_thread
+from napari_cryodrgn.workflows.train_files import (
+    copy_whole,
+    new_folders,
+    write_config,
+    write_new_run,
+)
+from napari_cryodrgn.workflows.train_inputs import TrainingInputs, gather_inputs, starting_weights
+
+
+def train(config: TrainingConfig) -> Task[RunFolder]:
+    """Train a model, or continue a training.
+
+    Everything is checked before the run folder is touched. Closing the generator
+    stops the training: the folder then holds the epochs finished so far, and
+    ``load="latest"`` goes on from there as if it had never stopped.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Particles, model, training and device.
+
+    Yields
+    ------
+    TrainingProgress
+        About every 0.15 s, or after each step where one takes longer.
+
+    Returns
+    -------
+    RunFolder
+        The run, in cryoDRGN's layout.
+
+    Raises
+    ------
+    InputError
+        Where something given cannot be used, a loss becomes NaN, the disk is full
+        or the GPU's memory is.
+    """
+    run = RunFolder(config.outdir.expanduser().absolute())
+    with cpu_threads(config.threads):
+        try:
+            inputs = yield from gather_inputs(config, run)
+            with new_folders(run), training_lock(run.lock):
+                yield from _train(config, run, inputs)
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                "the GPU's memory is full; finished epochs are kept",
+                field="--batch-size",
+                value=config.batch_size,
+                hint="Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
+            ) from error
+    return run
+
+
+def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
+    """Everything that writes; the lock is held."""
+    device = inputs.training_set.device
+    state = TrainingState(
+        inputs.vae,
+        build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
+        gradient_scaler(device, amp=config.amp),
+    )
+    finished = 0
+    if inputs.begun is not None:
+        finished = _take_up(config, run, inputs, state)
+        run_config = write_config(run, config, inputs)
+    else:
+        run_config = write_new_run(run, config, inputs)
+    _log_start(run, run_config, inputs, finished)
+    course = Course(
+        seed=inputs.seed,
+        n_epochs=config.num_epochs,
+        batch_size=config.batch_size,
+        beta=beta_schedule(config.beta, config.zdim),
+        beta_control=config.beta_control,
+    )
+
+    def save(metrics: EpochMetrics) -> Task[bool]:
+        return _save_epoch(config, run, inputs, run_config, state, metrics)
+
+    try:
+        yield from train_epochs(state, inputs.training_set, course, save, finished=finished)
+    except GeneratorExit:
+        with contextlib.suppress(InputError):  # a full disk is no reason not to stop
+            log_line(run.log, "Stopped on request; finished epochs are kept")
+        raise
+    except InputError as error:
+        with contextlib.suppress(InputError):  # the disk may be full, which is the error
+            log_line(run.log, f"Failed: {error}")
+        raise
+    if config.zdim:
+        copy_whole(run.latents(config.num_epochs), run.latents())
+        copy_whole(run.weights(config.num_epochs), run.weights())
+    log_line(run.log, "Training complete")
+
+
+def _take_up(
+    config: TrainingConfig, run: RunFolder, inputs: TrainingInputs, state: TrainingState
+) -> int:
+    """Bring model and optimiser to the last finished epoch, and return its number."""
+    point = last_finished(run, config.zdim)
+    if point.epoch > config.num_epochs:
+        raise InputError(
+            f"the run has {point.epoch} epochs already",
+            file=run.path,
+            field="--num-epochs",
+            value=config.num_epochs,
+            hint="Give the number of epochs in all",
+        )
+    if point.checkpoint is not None:
+        restore(state.vae, point.checkpoint, run.weights(point.epoch), state.optimiser)
+        if "scaler_state_dict" in point.checkpoint.extra:
+            state.scaler.load_state_dict(point.checkpoint.extra["scaler_state_dict"])
+    elif inputs.begun is not None and inputs.begun.training.get("load"):
+        weights = Path(inputs.begun.training["load"])
+        restore(state.vae, starting_weights(weights), weights)
+    keep_metrics_until(run.metrics, point.epoch)
+    keep_log_until(run.log, point.epoch)
+    return point.epoch
+
+
+def _save_epoch(
+    config: TrainingConfig,
+    run: RunFolder,
+    inputs: TrainingInputs,
+    run_config: RunConfig,
+    state: TrainingState,
+    metrics: EpochMetrics,
+) -> Task[bool]:
+    """Keep an epoch's metrics and, where it is due, its checkpoint.
+
+    The weights come last: an epoch that has them is finished.
+    """
+    epoch = metrics.epoch
+    append_metrics(run.metrics, metrics)
+    log_line(run.log, epoch_line(metrics))
+    if epoch % config.checkpoint and epoch != config.num_epochs:
+        return False
+    extra: dict[str, Any] = {}
+    if state.mixed_precision:
+        extra["scaler_state_dict"] = state.scaler.state_dict()
+    if config.zdim:
+        latents = yield from embed(
+            state.vae, inputs.training_set, epoch=epoch, n_epochs=config.num_epochs
+        )
+        write_latents(run.latents(epoch), Latents(*latents))
+    else:
+        extra["norm"] = list(inputs.norm)
+        yield from _write_volume(
+            run, inputs, LoadedModel(state.vae, run_config, epoch, inputs.norm)
+        )
+    write_checkpoint(
+        run.weights(epoch), epoch=epoch, model=state.vae, optimizer=state.optimiser, extra=extra
+    )
+    return True
+
+
+def _write_volume(run: RunFolder, inputs: TrainingInputs, model: LoadedModel) -> Task[None]:
+    """Write the one volume of a model without latents."""
+    stop = threading.Event()
+    report = TrainingProgress(0, None, "Computing the volume", phase="embedding", epoch=model.epoch)
+    try:
+        volume = yield from in_thread(
+            lambda: decode_volume(model, None, cancelled=stop.is_set), report
+        )
+    finally:
+        stop.set()
+    write_volume(run.reconstruction(model.epoch), volume, inputs.source.pixel_size)
+
+
+def _log_start(
+    run: RunFolder, run_config: RunConfig, inputs: TrainingInputs, finished: int
+) -> None:
+    source = inputs.source
+    log_line(run.log, " ".join(run_config.cmd))
+    log_line(
+        run.log,
+        f"{source.n_particles} of {source.n_rows} particles of {source.path}, box {source.box} px, "
+        f"pixel size {source.pixel_size or 'unknown'} Å, "
+        f"{'with' if source.ctf_digest else 'without'} CTF",
+    )
+    where = "in memory" if inputs.training_set.images.values is not None else "read as needed"
+    log_line(
+        run.log,
+        f"Device {inputs.training_set.device}, seed {inputs.seed}, norm {inputs.norm[1]:.6g}, "
+        f"images {where}",
+    )
+    if finished:
+        log_line(run.log, f"Continuing after epoch {finished}")
