@@ -8,8 +8,9 @@ more than the size of the file allows. Format: Cheng et al., J. Struct. Biol.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,21 +210,53 @@ def write_stack(
         Where the file cannot be written, or there are no images.
     """
     chunks = [images] if isinstance(images, np.ndarray) else images
+    with stack_writer(path, pixel_size) as add:
+        for chunk in chunks:
+            add(chunk)
+
+
+@contextlib.contextmanager
+def stack_writer(
+    path: str | Path, pixel_size: float | None
+) -> Iterator[Callable[[npt.NDArray[Any]], None]]:
+    """Open an image stack that is written chunk by chunk, whole or not at all.
+
+    For long tasks, which report between the chunks; otherwise see `write_stack`.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    pixel_size : float or None
+        Å; None where it is not known, which the header then says.
+
+    Yields
+    ------
+    callable
+        Takes the next images, (n, box, box).
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written, or no image was added.
+    """
     statistics = _Statistics()
-    count, side = 0, None
+    shape: list[int] = []
     with replacing(path) as file:
         file.write(bytes(HEADER_BYTES))
-        for chunk in chunks:
-            pixels = np.ascontiguousarray(chunk, dtype="<f4")
-            side = pixels.shape[1:] if side is None else side
-            if pixels.ndim != 3 or pixels.shape[1:] != side:
+
+        def add(images: npt.NDArray[Any]) -> None:
+            pixels = np.ascontiguousarray(images, dtype="<f4")
+            if pixels.ndim != 3 or (shape and list(pixels.shape[1:]) != shape[1:]):
                 raise ValueError(f"chunks of images must be (n, box, box), not {pixels.shape}")
+            shape[:] = [len(pixels) + (shape[0] if shape else 0), *pixels.shape[1:]]
             statistics.add(pixels)
-            count += len(pixels)
             file.write(pixels.data)
-        if side is None or count == 0:
+
+        yield add
+        if not shape or shape[0] == 0:
             raise InputError("there are no images to write", file=path)
-        header = _new_header((count, *side), pixel_size, statistics, is_volume=False)
+        header = _new_header(tuple(shape), pixel_size, statistics, is_volume=False)
         file.seek(0)
         file.write(header.tobytes())
 
