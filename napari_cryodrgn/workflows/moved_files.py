@@ -1,0 +1,80 @@
+"""Finding the files of a run that was moved.
+
+cryoDRGN writes absolute paths into ``config.yaml``: of another computer,
+another disk, or Windows. A file is looked for where it was, then under the
+run folder and the folders above it, by as much of the end of its path as fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+_LEVELS_ABOVE = 3
+_LONGEST_ENDING = 4
+
+
+@dataclass(frozen=True)
+class FileSearch:
+    """Outcome of looking for a file.
+
+    Parameters
+    ----------
+    path : Path or None
+        Where it is; None where it is nowhere.
+    tried : tuple of str
+        Every place that was looked at, in order.
+    """
+
+    path: Path | None
+    tried: tuple[str, ...]
+
+
+def find_moved(written: str, run_folder: Path, *, folder: bool = False) -> FileSearch:
+    """Look for a file (or folder) that a run names.
+
+    Parameters
+    ----------
+    written : str
+        Its path as the run has it, of whatever operating system.
+    run_folder : Path
+        The run's folder.
+    folder : bool
+        Look for a folder instead of a file.
+
+    Returns
+    -------
+    FileSearch
+    """
+    tried: list[str] = []
+    for place in _places(written, run_folder):
+        if str(place) in tried:
+            continue
+        tried.append(str(place))
+        if isinstance(place, Path) and (place.is_dir() if folder else place.is_file()):
+            return FileSearch(place, tuple(tried))
+    return FileSearch(None, tuple(tried))
+
+
+def base_name(written: str) -> str:
+    """Last part of a path, in whichever notation it is written."""
+    return _foreign(written).name
+
+
+def _places(written: str, run_folder: Path) -> list[PurePath]:
+    foreign = _foreign(written)
+    native = Path(written)
+    # A path of another system is named as written, though it cannot be here.
+    places: list[PurePath] = [native if isinstance(native, type(foreign)) else foreign]
+    names = [part for part in foreign.parts if part not in (foreign.anchor, "..", ".")]
+    above = [run_folder, *run_folder.parents][: _LEVELS_ABOVE + 1]
+    bases = [base for base in above if base != base.parent]
+    for length in range(min(len(names), _LONGEST_ENDING), 0, -1):
+        places += [base.joinpath(*names[-length:]) for base in bases]
+    return places
+
+
+def _foreign(written: str) -> PurePath:
+    """The path in the notation it is written in."""
+    windows = PureWindowsPath(written)
+    return windows if windows.drive or "\\" in written else PurePosixPath(written)

@@ -1,0 +1,263 @@
+"""Opening a run: whatever of it is there, and by name what is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_cryodrgn.config import RunConfig
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.imaging.rotation import check_rotations, euler_from_rotations
+from napari_cryodrgn.io.pickles import Latents, load_pickle, read_latents
+from napari_cryodrgn.io.run_config import read_run_config
+from napari_cryodrgn.latent.space import LatentSpace, make_latent_space
+from napari_cryodrgn.particles import ParticleRows, Particles
+from napari_cryodrgn.run import AnalysisFolder, RunFolder
+from napari_cryodrgn.workflows.analysis_files import (
+    LABELS,
+    AnalysisVolume,
+    list_volumes,
+    read_labels,
+    read_umap,
+)
+from napari_cryodrgn.workflows.run_inputs import Problem, RunInputs, find_inputs
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRun:
+    """A run as it lies there, whole or not.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where it is.
+    config : RunConfig or None
+        Its configuration.
+    epoch : int or None
+        The epoch opened; None where no file of the run names one.
+    latent : LatentSpace or None
+        Its latent space; None for a single volume, or where the latents are missing.
+    particles : Particles or None
+        Its particles, where table and images are found.
+    analysis : AnalysisFolder or None
+        ``analyze.N`` of the epoch.
+    volumes : tuple of AnalysisVolume
+        Volumes that are in the folder already.
+    weights : Path or None
+        Checkpoint of the epoch, with which any latent point can be decoded.
+    pixel_size : float or None
+        Å per pixel of the training images; None where nothing says it.
+    files : dict of str to Path
+        Files that the configuration names, by option, where they were found.
+    problems : tuple of Problem
+        What is missing or unusable, and where it was looked for.
+    """
+
+    folder: RunFolder
+    config: RunConfig | None
+    epoch: int | None
+    latent: LatentSpace | None
+    particles: Particles | None
+    analysis: AnalysisFolder | None
+    volumes: tuple[AnalysisVolume, ...]
+    weights: Path | None
+    pixel_size: float | None
+    files: dict[str, Path]
+    problems: tuple[Problem, ...]
+
+
+def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
+    """Open a run folder, of cryoDRGN's or ours, with all that is there.
+
+    Parameters
+    ----------
+    path : path-like
+        The run folder.
+    epoch : int, optional
+        Which epoch. If not given, the latest whose latents can be read.
+
+    Returns
+    -------
+    OpenRun
+        What is missing or unusable is named in its `problems`.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no run, or the epoch asked for is not there or
+        its latents cannot be read.
+    """
+    folder = RunFolder.existing(path)
+    found = RunInputs()
+    config = None
+    if folder.config.is_file():
+        config = found.attempt("The configuration cannot be used", read_run_config, folder.config)
+    else:
+        found.problems.append(
+            Problem("config.yaml is missing: volumes cannot be decoded", (str(folder.config),))
+        )
+    number, latents = _latents(folder, config, epoch, found)
+    inputs = find_inputs(folder, config, None if latents is None else len(latents.mu))
+    problems = [*found.problems, *inputs.problems]
+    found.problems = problems
+    weights = _weights(folder, number, found)
+    analysis = None
+    if number is not None and folder.analysis(number).path.is_dir():
+        analysis = folder.analysis(number)
+    latent = None
+    if latents is not None and inputs.rows is not None:
+        latent = _latent_space(folder, number, latents, inputs.rows, inputs.metadata, found)
+    if inputs.pixel_size is None:
+        problems.append(Problem("The pixel size is not known: lengths cannot be shown in Å"))
+    return OpenRun(
+        folder,
+        config,
+        number,
+        latent,
+        inputs.particles,
+        analysis,
+        tuple(_volumes(folder, number, analysis)),
+        weights,
+        inputs.pixel_size,
+        inputs.files,
+        tuple(problems),
+    )
+
+
+def _latents(
+    folder: RunFolder, config: RunConfig | None, epoch: int | None, found: RunInputs
+) -> tuple[int | None, Latents | None]:
+    """The epoch to open and its latents; the latest readable ones where none is asked for."""
+    epochs = folder.latent_epochs()
+    others = folder.weight_epochs() or folder.analysis_epochs()
+    if epoch is not None and not epochs:
+        return folder.epoch_or_latest(epoch, others, "file"), None
+    if epoch is not None:
+        folder.epoch_or_latest(epoch, epochs, "latents")
+        return epoch, _read_latents(folder.latents(epoch), config)
+    candidates: list[int | None] = [*reversed(epochs)]
+    if folder.latents().is_file():
+        candidates.append(None)
+    for number in candidates:
+        latents = found.attempt(
+            "These latents cannot be used", _read_latents, folder.latents(number), config
+        )
+        if latents is not None:
+            return number, latents
+    latest = others[-1] if others else None
+    has_none = config is not None and config.model.zdim == 0
+    if not has_none:
+        named = f"z.{'N' if latest is None else latest}.pkl"
+        tried = tuple(str(folder.path / name) for name in (named, "z.pkl"))
+        found.problems.append(
+            Problem("The latents are missing: there are no particles to show", tried)
+        )
+    return latest, None
+
+
+def _read_latents(path: Path, config: RunConfig | None) -> Latents:
+    latents = read_latents(path)
+    zdim = latents.mu.shape[1]
+    if len(latents.mu) == 0 or zdim == 0:
+        raise InputError("there are no particles in it", file=path)
+    if config is not None and config.model.zdim != zdim:
+        raise InputError(
+            f"config.yaml says {config.model.zdim} latent dimensions",
+            file=path,
+            field="zdim",
+            value=zdim,
+        )
+    return latents
+
+
+def _latent_space(
+    folder: RunFolder,
+    epoch: int | None,
+    latents: Latents,
+    rows: ParticleRows,
+    metadata: pd.DataFrame | None,
+    found: RunInputs,
+) -> LatentSpace:
+    n = len(latents.mu)
+    umap: npt.NDArray[np.float32] | None = None
+    labels: dict[str, npt.NDArray[np.int64]] = {}
+    if epoch is not None:
+        analysis = folder.analysis(epoch)
+        if analysis.umap.is_file():
+            umap = found.attempt("The UMAP cannot be used", read_umap, analysis.umap, n)
+        for count in analysis.kmeans_counts():
+            path = analysis.kmeans(count) / LABELS
+            if not path.is_file():
+                continue
+            read = found.attempt("These cluster labels cannot be used", read_labels, path, n, count)
+            if read is not None:
+                labels[f"kmeans{count}"] = read
+    refined = folder.poses(epoch)
+    if refined.is_file():
+        angles = found.attempt("The refined poses cannot be used", _refined_angles, refined, n)
+        if angles is not None:
+            metadata = _with_angles(metadata, angles)
+    return make_latent_space(
+        latents.mu,
+        rows,
+        epoch=epoch,
+        logvar=latents.logvar,
+        umap=umap,
+        labels=labels,
+        metadata=metadata,
+    )
+
+
+def _refined_angles(path: Path, n: int) -> pd.DataFrame:
+    """Euler angles of ``pose.N.pkl``.
+
+    Its shifts are not looked at: those of abinit are in pixels, of other
+    commands in fractions of the box, and nothing in the file says which.
+    """
+    content = load_pickle(path)
+    rotations = np.asarray(content[0] if isinstance(content, tuple) else content)
+    check_rotations(rotations, file=path)
+    if len(rotations) != n:
+        raise InputError(f"it has {len(rotations)} poses where the run has {n}", file=path)
+    rot, tilt, psi = euler_from_rotations(rotations)
+    return pd.DataFrame({"angle_rot": rot, "angle_tilt": tilt, "angle_psi": psi})
+
+
+def _with_angles(metadata: pd.DataFrame | None, angles: pd.DataFrame) -> pd.DataFrame:
+    """Metadata with the angles that the run has refined beside those it began with."""
+    if metadata is None:
+        return angles
+    refined = angles.add_prefix("refined_")
+    return pd.concat([metadata.reset_index(drop=True), refined], axis=1)
+
+
+def _weights(folder: RunFolder, epoch: int | None, found: RunInputs) -> Path | None:
+    places = [] if epoch is None else [folder.weights(epoch)]
+    latest = max([*folder.latent_epochs(), *folder.weight_epochs()], default=None)
+    # The unnumbered file is the last epoch's, and stands for no other.
+    if epoch is None or epoch == latest:
+        places.append(folder.weights())
+    for place in places:
+        if place.is_file():
+            return place
+    which = "the run" if epoch is None else f"epoch {epoch}"
+    found.problems.append(
+        Problem(
+            f"The weights of {which} are missing: only volumes that are already there can be shown",
+            tuple(map(str, places)),
+        )
+    )
+    return None
+
+
+def _volumes(
+    folder: RunFolder, epoch: int | None, analysis: AnalysisFolder | None
+) -> list[AnalysisVolume]:
+    volumes = [] if analysis is None else list_volumes(analysis)
+    if folder.reconstruction(epoch).is_file():
+        volumes.append(AnalysisVolume(folder.reconstruction(epoch), "reconstruction", 1, None))
+    return volumes
