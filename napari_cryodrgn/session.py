@@ -227,6 +227,16 @@ class Session:
         """Whether the epoch shown has weights to decode with."""
         return self.run is not None and weights_file(self.run) is not None
 
+    def join(self, user: object) -> None:
+        """Count a dock among the users of this session."""
+        self._users.add(id(user))
+
+    def leave(self, user_id: int) -> None:
+        """A dock is gone; with the last one the threads stop."""
+        self._users.discard(user_id)
+        if not self._users:
+            self.close()
+
     def close(self) -> None:
         """Stop the session's threads. What is open stays open: a later pick starts them again."""
         self._stop_decoder()

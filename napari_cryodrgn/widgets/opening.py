@@ -1,0 +1,70 @@
+"""Opening particles, runs and epochs without holding up the window."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cryodrgn.session import Session, reading_particles, reading_run
+from napari_cryodrgn.widgets.tasks import Failure, TaskHandle, start_task
+
+if TYPE_CHECKING:
+    from napari_cryodrgn.workflows.open_run import OpenRun
+
+
+def open_run_in(session: Session, path: str | Path, epoch: int | None = None) -> TaskHandle:
+    """Read a run in a worker thread, then show it in the session.
+
+    Parameters
+    ----------
+    session : Session
+        Where to show it; failures become messages of it.
+    path : path-like
+        The run folder.
+    epoch : int, optional
+        Which epoch; the latest with latents if not given.
+    """
+    return start_task(
+        partial(reading_run, path, epoch),
+        f"Opening {Path(path).name}",
+        done=session.set_run,
+        failed=partial(tell_failure, session),
+    )
+
+
+def open_particles_in(session: Session, path: str | Path, **options: Any) -> TaskHandle:
+    """Read and check a particle set in a worker thread, then make it the session's."""
+    return start_task(
+        partial(reading_particles, path, **options),
+        f"Reading {Path(path).name}",
+        done=session.set_particles,
+        failed=partial(tell_failure, session),
+    )
+
+
+def follow_training(session: Session, folder: str | Path) -> TaskHandle | None:
+    """After a training has finished an epoch: show it, unless an older one is being looked at.
+
+    Returns
+    -------
+    TaskHandle or None
+        The reading of the new epoch; None where the session stays as it is.
+    """
+    following = session.following
+    here = session.run is not None and session.run.folder.path == Path(folder).absolute()
+    if here:
+        session.refresh_epochs()
+        if not following:
+            return None
+    return open_run_in(session, folder)
+
+
+def reload_run(session: Session, run: OpenRun) -> TaskHandle:
+    """Read the epoch shown again, for example when it has been analysed."""
+    return open_run_in(session, run.folder.path, run.latent.epoch)
+
+
+def tell_failure(session: Session, failure: Failure) -> None:
+    """Make a failed task a message of the session."""
+    session.say(failure.message, "error", failure.details)

@@ -1,0 +1,59 @@
+"""The one session of each viewer, and the way of its threads to the GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_cryodrgn.session import Session
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+# npe2 gives a widget nothing but the viewer, so the docks of one viewer can only
+# find their common session by it. Keys are weak and sessions know no viewer.
+_SESSIONS: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+
+
+class GuiThread(QObject):
+    """Brings calls from other threads to the thread that made it."""
+
+    _posted = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._posted.connect(self._call)
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have this called soon on the GUI thread; at once where that is this thread."""
+        self._posted.emit(call)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        call()
+
+
+def session_for(viewer: ViewerModel) -> Session:
+    """The session of a viewer, made when first asked for.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Itself or the proxy that napari hands to plugins.
+    """
+    key = real_viewer(viewer)
+    if key not in _SESSIONS:
+        _SESSIONS[key] = Session(deliver=GuiThread().post)
+    return _SESSIONS[key]
+
+
+def use_session(viewer: ViewerModel, session: Session) -> None:
+    """Give a viewer a session of one's own, before any dock of it is opened."""
+    _SESSIONS[real_viewer(viewer)] = session
+
+
+def real_viewer(viewer: ViewerModel) -> ViewerModel:
+    """The viewer behind the proxy that napari hands to plugins."""
+    return getattr(viewer, "__wrapped__", viewer)
