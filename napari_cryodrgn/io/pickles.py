@@ -20,6 +20,7 @@ import numpy.typing as npt
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import check_rotations
 from napari_cryodrgn.io.atomic import replacing
+from napari_cryodrgn.io.checks import check_ctf, check_shifts
 from napari_cryodrgn.io.restricted_pickle import RestrictedUnpickler, UnsafePickleError
 from napari_cryodrgn.particles import CTFParameters, ParticleRows, Poses
 
@@ -146,50 +147,6 @@ def read_poses(path: str | Path, box: int | None = None) -> Poses:
     return Poses(rotations, shifts)
 
 
-def check_shifts(
-    shifts: npt.NDArray[np.floating[Any]],
-    n: int,
-    *,
-    file: str | Path,
-    field: str = "shifts",
-    box: int | None = None,
-) -> None:
-    """Make sure that shifts are N finite pairs, as fractions of the box.
-
-    Raises
-    ------
-    InputError
-        Naming the first bad row.
-    """
-    if shifts.shape != (n, 2):
-        raise InputError(
-            f"{n} rotations need shifts of shape ({n}, 2)",
-            file=file,
-            field=f"{field}: shape",
-            value=shifts.shape,
-        )
-    finite = np.isfinite(shifts).all(axis=1)
-    if not finite.all():
-        raise InputError(
-            f"{int((~finite).sum())} shifts are NaN or infinite",
-            file=file,
-            field=f"{field}: first such row",
-            value=int(np.argmin(finite)),
-        )
-    too_large = np.abs(shifts).max(axis=1, initial=0.0) > 1
-    if too_large.any():
-        row = int(np.argmax(too_large))
-        divisor = "the box size" if box is None else f"the box size ({box})"
-        raise InputError(
-            f"{int(too_large.sum())} shifts look like pixels where a fraction of the box is "
-            f"meant; the first one is row {row}",
-            file=file,
-            field=field,
-            value=tuple(round(float(value), 4) for value in shifts[row]),
-            hint=f"Divide shifts in pixels by {divisor}",
-        )
-
-
 def write_poses(path: str | Path, poses: Poses) -> None:
     """Write ``poses.pkl``: the tuple (rotations, shifts as fractions of the box), float32."""
     rotations = np.ascontiguousarray(poses.rotations, np.float32)
@@ -208,48 +165,6 @@ def read_ctf(path: str | Path) -> CTFParameters:
     table = _numbers(load_pickle(path), path, "CTF").astype(np.float64)
     check_ctf(table, file=path)
     return CTFParameters(table)
-
-
-def check_ctf(table: npt.NDArray[np.float64], *, file: str | Path) -> None:
-    """Make sure that CTF parameters have nine columns of possible values.
-
-    Raises
-    ------
-    InputError
-        Naming column, row (0-based) and value of the first impossible one.
-    """
-    columns = CTFParameters.COLUMNS
-    if table.ndim != 2 or table.shape[1] != len(columns):
-        raise InputError(
-            f"CTF parameters are N rows of {len(columns)} columns ({', '.join(columns)})",
-            file=file,
-            field="CTF: shape",
-            value=table.shape,
-        )
-    finite = np.isfinite(table)
-    if not finite.all():
-        row, column = (int(index[0]) for index in np.nonzero(~finite))
-        raise InputError(
-            f"{int((~finite).any(axis=1).sum())} rows hold NaN or infinite CTF parameters; the "
-            f"first one is row {row}",
-            file=file,
-            field=columns[column],
-            value=table[row, column],
-        )
-    positive = ("box", "pixel_size", "voltage")
-    for column, name in enumerate(columns):
-        values = table[:, column]
-        bad = values <= 0 if name in positive else np.zeros(len(values), bool)
-        if name == "amplitude_contrast":
-            bad = np.abs(values) > 1
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InputError(
-                "must be between -1 and 1" if name == "amplitude_contrast" else "must be positive",
-                file=file,
-                field=f"{name}, row {row}",
-                value=values[row],
-            )
 
 
 def write_ctf(path: str | Path, ctf: CTFParameters) -> None:

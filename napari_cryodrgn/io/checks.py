@@ -1,0 +1,98 @@
+"""Checks of poses and CTF parameters, the same for every format they come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.particles import CTFParameters
+
+
+def check_shifts(
+    shifts: npt.NDArray[np.floating[Any]],
+    n: int,
+    *,
+    file: str | Path,
+    field: str = "shifts",
+    box: int | None = None,
+) -> None:
+    """Make sure that shifts are N finite pairs, as fractions of the box.
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row.
+    """
+    if shifts.shape != (n, 2):
+        raise InputError(
+            f"{n} rotations need shifts of shape ({n}, 2)",
+            file=file,
+            field=f"{field}: shape",
+            value=shifts.shape,
+        )
+    finite = np.isfinite(shifts).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"{int((~finite).sum())} shifts are NaN or infinite",
+            file=file,
+            field=f"{field}: first such row",
+            value=int(np.argmin(finite)),
+        )
+    too_large = np.abs(shifts).max(axis=1, initial=0.0) > 1
+    if too_large.any():
+        row = int(np.argmax(too_large))
+        divisor = "the box size" if box is None else f"the box size ({box})"
+        raise InputError(
+            f"{int(too_large.sum())} shifts look like pixels where a fraction of the box is "
+            f"meant; the first one is row {row}",
+            file=file,
+            field=field,
+            value=tuple(round(float(value), 4) for value in shifts[row]),
+            hint=f"Divide shifts in pixels by {divisor}",
+        )
+
+
+def check_ctf(table: npt.NDArray[np.float64], *, file: str | Path) -> None:
+    """Make sure that CTF parameters have nine columns of possible values.
+
+    Raises
+    ------
+    InputError
+        Naming column, row (0-based) and value of the first impossible one.
+    """
+    columns = CTFParameters.COLUMNS
+    if table.ndim != 2 or table.shape[1] != len(columns):
+        raise InputError(
+            f"CTF parameters are N rows of {len(columns)} columns ({', '.join(columns)})",
+            file=file,
+            field="CTF: shape",
+            value=table.shape,
+        )
+    finite = np.isfinite(table)
+    if not finite.all():
+        row, column = (int(index[0]) for index in np.nonzero(~finite))
+        raise InputError(
+            f"{int((~finite).any(axis=1).sum())} rows hold NaN or infinite CTF parameters; the "
+            f"first one is row {row}",
+            file=file,
+            field=columns[column],
+            value=table[row, column],
+        )
+    positive = ("box", "pixel_size", "voltage")
+    for column, name in enumerate(columns):
+        values = table[:, column]
+        bad = values <= 0 if name in positive else np.zeros(len(values), bool)
+        if name == "amplitude_contrast":
+            bad = np.abs(values) > 1
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                "must be between -1 and 1" if name == "amplitude_contrast" else "must be positive",
+                file=file,
+                field=f"{name}, row {row}",
+                value=values[row],
+            )
