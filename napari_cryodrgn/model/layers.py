@@ -57,7 +57,8 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.n_in = n_in
-        self.n_out = n_out
+        self.layers = layers
+        self.width = width
         widths = [n_in, *[width] * (layers + 1), n_out]
         steps: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
