@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.image_stack import FileImageStack
-from napari_cryodrgn.io.mrc import read_header
+from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.particle_table import ImageReferences
 
 PROJECT_DEPTH = 4

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.mrc import StackHeader, read_header
+from napari_cryodrgn.io.mrc_header import StackHeader, read_header
 from napari_cryodrgn.particles import ImageStack
 from napari_cryodrgn.progress import Progress, Stopwatch, Task
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.image_paths import find_files
-from napari_cryodrgn.io.mrc import read_header
+from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.particle_table import ImageReferences
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceKind, SourceTable
 
