@@ -24,7 +24,8 @@ from napari_cryodrgn.workflows.analysis_files import (
     read_labels,
     read_umap,
 )
-from napari_cryodrgn.workflows.run_inputs import Problem, RunInputs, find_inputs
+from napari_cryodrgn.workflows.findings import Problem, RunInputs
+from napari_cryodrgn.workflows.run_inputs import find_inputs
 
 
 @dataclass(frozen=True, eq=False)

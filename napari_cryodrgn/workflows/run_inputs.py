@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
-
-import numpy as np
-import pandas as pd
 
 from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.imaging.rotation import euler_from_rotations
 from napari_cryodrgn.io.import_particles import read_particles
-from napari_cryodrgn.io.pickles import read_array, read_ctf, read_indices, read_poses
-from napari_cryodrgn.particles import CTFParameters, ParticleRows, Particles, Poses
+from napari_cryodrgn.io.pickles import read_ctf
+from napari_cryodrgn.particles import ParticleRows, Particles
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.source import RunSource, read_run_source, rows_of
+from napari_cryodrgn.workflows.findings import Problem, RunInputs
+from napari_cryodrgn.workflows.input_tables import read_tables
 from napari_cryodrgn.workflows.moved_files import base_name, find_moved
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 _MEANING = {
     "particles": "images cannot be shown",
@@ -31,69 +23,8 @@ _MEANING = {
 }
 """Files that a configuration names, and what it means that one is missing."""
 
-# Marks rows whose table is not known: they are equal to no table's rows.
 UNKNOWN_TABLE = "positions in the run"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that a run lacks, and where it was looked for.
-
-    Parameters
-    ----------
-    what : str
-        What is missing or unusable, and what that means, as one sentence.
-    tried : tuple of str
-        Every place that was looked at.
-    """
-
-    what: str
-    tried: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.what if not self.tried else f"{self.what}; looked at {', '.join(self.tried)}"
-
-
-@dataclass(eq=False)
-class RunInputs:
-    """What was found of a run's particles; filled while they are looked for.
-
-    Parameters
-    ----------
-    files : dict of str to Path
-        Files of the configuration, by option name, where they were found.
-    rows : ParticleRows or None
-        Which particles of the source table the run has.
-    particles : Particles or None
-        The particles themselves, where table and images are there.
-    metadata : DataFrame or None
-        Their columns, N rows; without images too.
-    pixel_size : float or None
-        Å per pixel of the training images.
-    problems : list of Problem
-        What is missing.
-    """
-
-    files: dict[str, Path] = field(default_factory=dict)
-    rows: ParticleRows | None = None
-    particles: Particles | None = None
-    metadata: pd.DataFrame | None = None
-    pixel_size: float | None = None
-    problems: list[Problem] = field(default_factory=list)
-
-    def attempt(
-        self,
-        what: str,
-        function: Callable[Given, Result],
-        *args: Given.args,
-        **kwargs: Given.kwargs,
-    ) -> Result | None:
-        """Call a function; where it finds bad input, note that as a problem and return None."""
-        try:
-            return function(*args, **kwargs)
-        except InputError as error:
-            self.problems.append(Problem(f"{what}: {error}"))
-            return None
+"""Fingerprint of rows whose table is not known: they are equal to no table's rows."""
 
 
 def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunInputs:
@@ -121,12 +52,12 @@ def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunI
     if config is not None:
         _find_files(run, config, found)
         particles = found.attempt(
-            "The particles cannot be used", _read_particles, run, config, n, found
+            "The particles cannot be used", _read_particles, run, config, source, n, found
         )
         if particles is not None:
             _take_particles(particles, found)
         else:
-            _read_tables(config, n, found)
+            read_tables(config, n, found, _image_folder(run, config))
     if n is not None and found.rows is not None and len(found.rows) != n:
         found.problems.append(
             Problem(f"{len(found.rows)} rows are recorded where the run has {n} particles")
@@ -153,7 +84,7 @@ def find_pixel_size(run: RunFolder, config: RunConfig) -> float | None:
         if ctf is not None and len(ctf):
             return ctf.pixel_size_at_box(config.box)
     particles = found.attempt(
-        "The particles cannot be used", _read_particles, run, config, None, found
+        "The particles cannot be used", _read_particles, run, config, source, None, found
     )
     return None if particles is None else particles.pixel_size
 
@@ -178,24 +109,30 @@ def _find_files(run: RunFolder, config: RunConfig, found: RunInputs) -> None:
 
 
 def _read_particles(
-    run: RunFolder, config: RunConfig, n: int | None, found: RunInputs
+    run: RunFolder,
+    config: RunConfig,
+    source: RunSource | None,
+    n: int | None,
+    found: RunInputs,
 ) -> Particles | None:
     """The particle set, whole or not at all, checked to be that of the run."""
     if "particles" not in found.files or config.tilt_series:
         return None
-    if config.ind and found.rows is None and "ind" not in found.files:
+    # Our own copy of the indices stands before the user's file, which may have changed.
+    recorded = None if source is None or source.rows is None else run.own / source.rows
+    ind = recorded if source is not None else found.files.get("ind")
+    if config.ind and ind is None:
         return None
-    datadir = find_moved(config.datadir, run.path, folder=True).path if config.datadir else None
     particles = read_particles(
         found.files["particles"],
         poses=found.files.get("poses"),
         ctf=found.files.get("ctf"),
-        ind=found.files.get("ind") if found.rows is None else None,
-        datadir=datadir,
+        ind=ind,
+        datadir=_image_folder(run, config),
         ignore_ctf=config.ctf is None,
     )
     if found.rows is not None:
-        particles = particles.at(particles.rows.positions_of(found.rows))
+        found.rows.require_same_table(particles.rows)
     if n is not None and len(particles) != n:
         raise InputError(
             f"it has {len(particles)} particles where the run has {n}",
@@ -204,77 +141,16 @@ def _read_particles(
     return particles
 
 
+def _image_folder(run: RunFolder, config: RunConfig) -> Path | None:
+    return find_moved(config.datadir, run.path, folder=True).path if config.datadir else None
+
+
 def _take_particles(particles: Particles, found: RunInputs) -> None:
     found.particles = particles
     found.metadata = particles.metadata
     found.rows = particles.rows
     if found.pixel_size is None:
         found.pixel_size = particles.pixel_size
-
-
-def _read_tables(config: RunConfig, n: int | None, found: RunInputs) -> None:
-    """Take columns from the tables that are there, where the particle set as a whole is not."""
-    tables: dict[str, Poses | CTFParameters] = {}
-    readers: dict[str, Callable[[Path], Poses | CTFParameters]] = {
-        "poses": read_poses,
-        "ctf": read_ctf,
-    }
-    for option, reader in readers.items():
-        if option in found.files:
-            table = found.attempt(f"The {option} cannot be used", reader, found.files[option])
-            if table is not None:
-                tables[option] = table
-    ctf = tables.get("ctf")
-    if isinstance(ctf, CTFParameters) and found.pixel_size is None and len(ctf):
-        found.pixel_size = ctf.pixel_size_at_box(config.box)
-    if found.rows is None and "ind" in found.files:
-        longest = max(map(len, tables.values()), default=0)
-        found.rows = found.attempt(
-            "The indices cannot be used", _rows_of_missing_table, found.files["ind"], longest, n
-        )
-    if n is None:
-        return
-    parts = []
-    for option, table in tables.items():
-        columns = found.attempt(
-            f"The {option} cannot be used", _columns, table, n, found.rows, found.files[option]
-        )
-        if columns is not None:
-            parts.append(columns)
-    if parts:
-        found.metadata = pd.concat(parts, axis=1)
-
-
-def _rows_of_missing_table(path: Path, longest: int, n: int | None) -> ParticleRows:
-    """Rows of ``ind.pkl`` where the table is missing, whose length is then at least this."""
-    highest = int(np.max(read_array(path), initial=0)) + 1
-    rows = read_indices(path, max(highest, longest))
-    if n is not None and len(rows) != n:
-        raise InputError(f"it has {len(rows)} indices where the run has {n} particles", file=path)
-    return rows
-
-
-def _columns(
-    table: Poses | CTFParameters, n: int, rows: ParticleRows | None, path: Path
-) -> pd.DataFrame:
-    """Columns of the run's particles from a table of them, or of the whole particle file."""
-    if len(table) != n and rows is not None and len(table) == rows.n_source:
-        table = table.at(rows.rows)
-    if len(table) != n:
-        raise InputError(f"it has {len(table)} rows where the run has {n} particles", file=path)
-    if isinstance(table, CTFParameters):
-        names = table.COLUMNS[2:]
-        return pd.DataFrame({name: table.column(name) for name in names})
-    rot, tilt, psi = euler_from_rotations(table.rotations)
-    return pd.DataFrame(
-        {
-            "angle_rot": rot,
-            "angle_tilt": tilt,
-            "angle_psi": psi,
-            "shift_x": table.shifts[:, 0],
-            "shift_y": table.shifts[:, 1],
-        }
-    )
 
 
 def _rows_of_no_table(config: RunConfig | None, n: int) -> ParticleRows:
