@@ -122,9 +122,9 @@ class FileImageStack:
         files, sections = self.file_numbers[positions], self.sections[positions]
         images = np.empty((len(positions), self.box, self.box), np.float32)
         order = np.lexsort((sections, files))
-        starts = np.flatnonzero(np.diff(files[order], prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-            places = order[start:stop]
+        if not len(order):
+            return images
+        for places in np.split(order, np.flatnonzero(np.diff(files[order])) + 1):
             header = self.headers[files[places[0]]]
             with _opened(header.path) as file:
                 longest = max(1, READ_BYTES // header.section_bytes)
