@@ -62,7 +62,7 @@ def follow_training(session: Session, folder: str | Path) -> TaskHandle | None:
 
 def reload_run(session: Session, run: OpenRun) -> TaskHandle:
     """Read the epoch shown again, for example when it has been analysed."""
-    return open_run_in(session, run.folder.path, run.latent.epoch)
+    return open_run_in(session, run.folder.path, run.epoch)
 
 
 def tell_failure(session: Session, failure: Failure) -> None:

@@ -1,0 +1,329 @@
+"""Where the volumes of a session come from: its run's decoder, or files in the run's folder.
+
+Whatever arrives on the decoder's thread or on the file reader's is brought to the
+session's own thread before anything of the session is touched.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryodrgn.decoding.records import DecodedVolume, DecodeFailure
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.session_records import IntensityScale, Notice, Pick, ShownVolume
+
+if TYPE_CHECKING:
+    from napari_cryodrgn.decoding.engine import DecodeEngine
+    from napari_cryodrgn.model.loaded import LoadedModel
+    from napari_cryodrgn.workflows.analysis_files import AnalysisVolume
+    from napari_cryodrgn.workflows.open_run import OpenRun
+
+N_REFERENCES = 4
+REFERENCE_SECONDS = 2.0
+"""States decoded, and time spent on them, before the first volume is shown, so that contrast
+and contour are set from several volumes and need not change afterwards."""
+
+Call = Callable[[], None]
+
+
+class Decoder(Protocol):
+    """What is needed of ``decoding.engine.DecodeEngine``."""
+
+    def request(self, z: npt.NDArray[np.float32], tag: object = None) -> None:
+        """Decode this next; the result carries the tag."""
+
+    def close(self) -> None:
+        """Stop, and free the weights."""
+
+
+MakeDecoder = Callable[["OpenRun", Callable[[DecodedVolume | DecodeFailure], None]], Decoder]
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """Tag of a request: what it is for, and when it was asked."""
+
+    z: npt.NDArray[np.float32]
+    pick: Pick | None
+    asked: float
+    reference: bool = False
+
+
+class VolumeFeed:
+    """Volumes of one run at one epoch after another, the latest one asked for.
+
+    Parameters
+    ----------
+    deliver : callable
+        Brings a call to the session's thread.
+    make_decoder : callable
+        Makes the decoder of a run, given a callback for its results.
+    show : callable
+        Takes each volume.
+    tell : callable
+        Takes what goes wrong.
+    set_busy : callable
+        Told whether a volume is awaited.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[Call], None],
+        make_decoder: MakeDecoder,
+        *,
+        show: Callable[[ShownVolume], None],
+        tell: Callable[[Notice], None],
+        set_busy: Callable[[bool], None],
+    ) -> None:
+        self._deliver = deliver
+        self._make_decoder = make_decoder
+        self._show, self._tell, self._set_busy = show, tell, set_busy
+        self._run: OpenRun | None = None
+        self._decoder: Decoder | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._references: list[npt.NDArray[np.float32]] = []
+        self._scales: list[IntensityScale] = []
+        self._deadline: float | None = None
+        self._latest: _Request | None = None
+        self._generation = 0
+        self.scale: IntensityScale | None = None
+
+    def set_run(self, run: OpenRun | None, references: list[npt.NDArray[np.float32]]) -> None:
+        """Go over to another run or epoch, whose scale is to be set from these states."""
+        self.stop()
+        self._run = run
+        self._references = references[:N_REFERENCES]
+        self._scales = []
+        self.scale = None
+
+    def decode(self, z: npt.NDArray[np.float32], pick: Pick | None) -> None:
+        """Ask the decoder for a volume, instead of any that was asked for before."""
+        if self._latest is not None:
+            self._references = []  # somebody is clicking: no more time for references
+        self._latest = _Request(z, pick, time.monotonic())
+        self._set_busy(True)
+        self._ask_decoder()
+
+    def read_nearest(self, pick: Pick) -> None:
+        """Ask for the volume in the run's folder that is nearest to a particle in z."""
+        self._read(_Request(pick.z, pick, time.monotonic()), partial(nearest_state, z=pick.z))
+
+    def read_only(self) -> None:
+        """Ask for the one volume of a run without latent space."""
+        self._read(_Request(np.zeros(0, np.float32), None, time.monotonic()), _reconstruction)
+
+    def stop(self) -> None:
+        """Stop both threads; a later request starts them again."""
+        self._generation += 1
+        self._latest = None
+        self._references = []
+        self._deadline = None
+        if self._decoder is not None:
+            # It waits for its thread, which may be loading weights; whatever still comes
+            # of it belongs to an older generation.
+            threading.Thread(target=self._decoder.close, name="decoder-closing").start()
+            self._decoder = None
+        if self._reader is not None:
+            self._reader.shutdown(wait=False, cancel_futures=True)
+            self._reader = None
+        self._set_busy(False)
+
+    def _ask_decoder(self) -> None:
+        """Ask for the next reference state while there is time for one, else for what is wanted."""
+        if self._run is None or self._latest is None:
+            return
+        if self._decoder is None:
+            self._decoder = self._make_decoder(self._run, partial(self._decoded, self._generation))
+        in_time = self._deadline is None or time.monotonic() < self._deadline
+        if self._references and in_time:
+            z = self._references.pop()
+            self._decoder.request(z, _Request(z, None, self._latest.asked, reference=True))
+        else:
+            self._references = []
+            self._decoder.request(self._latest.z, self._latest)
+
+    def _decoded(self, generation: int, result: DecodedVolume | DecodeFailure) -> None:
+        """Take a result on the decoder's thread."""
+        if isinstance(result, DecodeFailure):
+            notice = Notice(result.message, "error", result.details)
+            self._deliver(partial(self._take_failure, generation, notice))
+        else:
+            scale = IntensityScale.of(result.data)
+            self._deliver(partial(self._take_volume, generation, result, scale))
+
+    def _take_failure(self, generation: int, notice: Notice) -> None:
+        if generation == self._generation:
+            self._references = []
+            self._set_busy(False)
+            self._tell(notice)
+
+    def _take_volume(self, generation: int, result: DecodedVolume, scale: IntensityScale) -> None:
+        request = result.tag
+        if generation != self._generation or not isinstance(request, _Request):
+            return
+        if self.scale is None:
+            self._scales.append(scale)
+        if request.reference:
+            # Counted from here: loading the weights is no fault of the references.
+            self._deadline = self._deadline or time.monotonic() + REFERENCE_SECONDS
+            self._ask_decoder()
+            return
+        shown = ShownVolume(
+            result.data,
+            result.pixel_size,
+            request.z,
+            result.epoch,
+            f"{result.rung}, {result.box} px",
+            request.pick,
+            time.monotonic() - request.asked,
+        )
+        self._finish(request, shown)
+
+    def _finish(self, request: _Request, shown: ShownVolume) -> None:
+        if request is self._latest:
+            self._set_busy(False)
+        if self.scale is None:
+            self.scale = IntensityScale.over(self._scales)
+        self._show(shown)
+
+    def _read(self, request: _Request, choose: Callable[[OpenRun], AnalysisVolume | None]) -> None:
+        if self._run is None:
+            return
+        self._latest = request
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, thread_name_prefix="volume-reader")
+        self._set_busy(True)
+        self._reader.submit(self._read_file, self._generation, self._run, request, choose)
+
+    def _read_file(
+        self,
+        generation: int,
+        run: OpenRun,
+        request: _Request,
+        choose: Callable[[OpenRun], AnalysisVolume | None],
+    ) -> None:
+        """On the reader's thread; nothing to do where a newer request has come."""
+        if request is not self._latest:
+            return
+        try:
+            state = choose(run)
+            shown = None if state is None else _read_state(run, state, request.pick)
+            scales = [] if shown is None or self.scale else _scales_of(run, shown)
+        except (InputError, OSError) as error:
+            notice = Notice(str(error), "error")
+            self._deliver(partial(self._take_failure, generation, notice))
+        else:
+            self._deliver(partial(self._take_read, generation, request, shown, scales))
+
+    def _take_read(
+        self,
+        generation: int,
+        request: _Request,
+        shown: ShownVolume | None,
+        scales: list[IntensityScale],
+    ) -> None:
+        if generation != self._generation or request is not self._latest:
+            return
+        if shown is None:
+            self._set_busy(False)
+            return
+        self._scales = self._scales or scales
+        self._finish(request, shown)
+
+
+def decode_engine(
+    run: OpenRun, take: Callable[[DecodedVolume | DecodeFailure], None]
+) -> DecodeEngine:
+    """The resident decoder of a run's epoch; weights and torch are loaded on its thread."""
+    from napari_cryodrgn.decoding.engine import DecodeEngine
+
+    def load() -> LoadedModel:
+        from napari_cryodrgn.model.checkpoint import load_model_files
+        from napari_cryodrgn.training.device import choose_device
+
+        if run.weights is None:
+            raise InputError(missing_weights_text(run))
+        return load_model_files(
+            run.weights, run.folder.config, choose_device("auto"), epoch=run.epoch
+        )
+
+    engine = DecodeEngine(load, run.pixel_size)
+    engine.subscribe(take)
+    return engine
+
+
+def missing_weights_text(run: OpenRun) -> str:
+    """Which file is missing for decoding, and where it was looked for."""
+    if run.config is None:
+        missing, looked = "a usable config.yaml", run.folder.path
+    else:
+        file = run.folder.weights(run.epoch)
+        missing, looked = file.name, file.parent
+    return f"Nothing can be decoded: {missing} is not there. Looked in {looked}"
+
+
+def spread_states(mu: npt.NDArray[np.float32], start: int) -> list[npt.NDArray[np.float32]]:
+    """Latent coordinates of particles far from each other and from the first one."""
+    sample = mu[:: max(1, len(mu) // 2000)]
+    distance = np.square(sample - mu[start]).sum(axis=1)
+    chosen: list[npt.NDArray[np.float32]] = []
+    while len(chosen) < N_REFERENCES and distance.max() > 0:
+        chosen.append(sample[int(np.argmax(distance))])
+        distance = np.minimum(distance, np.square(sample - chosen[-1]).sum(axis=1))
+    return chosen
+
+
+def centre_states(run: OpenRun) -> list[AnalysisVolume]:
+    """The k-means volumes in the folder that say which latent point is theirs."""
+    return [
+        volume
+        for volume in run.volumes
+        if volume.z is not None and volume.group.startswith("kmeans")
+    ]
+
+
+def nearest_state(run: OpenRun, z: npt.NDArray[np.float32]) -> AnalysisVolume | None:
+    """The k-means volume in the folder whose latent point is nearest; None without any."""
+    states = centre_states(run)
+    if not states:
+        return None
+    distances = [float(np.square(np.asarray(state.z) - z).sum()) for state in states]
+    return states[int(np.argmin(distances))]
+
+
+def _reconstruction(run: OpenRun) -> AnalysisVolume | None:
+    return next((volume for volume in run.volumes if volume.group == "reconstruction"), None)
+
+
+def _read_state(run: OpenRun, state: AnalysisVolume, pick: Pick | None) -> ShownVolume:
+    from napari_cryodrgn.io.mrc import read_volume
+
+    volume = read_volume(state.path)
+    # cryoDRGN's analysis writes 1 Å where it does not know better, so that 1 tells nothing.
+    by_header = volume.pixel_size[0] if volume.pixel_size else 0.0
+    return ShownVolume(
+        volume.data,
+        by_header if by_header not in (0.0, 1.0) else run.pixel_size,
+        np.zeros(0, np.float32) if state.z is None else state.z,
+        run.epoch or 0,
+        f"{state.group}/{state.path.name}",
+        pick,
+        file=state.path,
+    )
+
+
+def _scales_of(run: OpenRun, shown: ShownVolume) -> list[IntensityScale]:
+    from napari_cryodrgn.io.mrc import read_volume
+
+    others = [state.path for state in centre_states(run) if state.path != shown.file]
+    volumes = [shown.data, *(read_volume(path).data for path in others[: N_REFERENCES - 1])]
+    return [IntensityScale.of(volume) for volume in volumes]
