@@ -67,5 +67,8 @@ def shift_values(
     -------
     (B, P) tensor
     """
-    phases = (2 * math.pi) * (shifts_px @ points[:, :2].T)
+    # Not a matrix product, whose rounding depends on how many images there are: an
+    # image prepared alone and one prepared among others must agree to the last bit.
+    x, y = shifts_px[:, :1] * points[:, 0], shifts_px[:, 1:] * points[:, 1]
+    phases = (2 * math.pi) * (x + y)
     return torch.cos(phases) * values + torch.sin(phases) * values.flip(-1)
