@@ -134,7 +134,7 @@ def analyze(
         known = None
         if pixel_size is None:
             report = Progress(0, None, "Looking for the pixel size")
-            known = yield from in_thread(lambda: find_pixel_size(folder, config), report)
+            known = yield from in_thread(lambda: find_pixel_size(folder, config, len(mu)), report)
         settings = volume_settings(
             config.box, known, box=box, pixel_size=pixel_size, flip=flip, invert=invert
         )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.pickles import read_latents
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.model.checkpoint import load_model
 from napari_cryodrgn.particles import ParticleRows
@@ -102,7 +103,9 @@ def decode(
     known = None
     if pixel_size is None:
         report = Progress(0, None, "Looking for the pixel size")
-        known = yield from in_thread(lambda: find_pixel_size(folder, config), report)
+        known = yield from in_thread(
+            lambda: find_pixel_size(folder, config, _count(folder)), report
+        )
     settings = volume_settings(
         model.box,
         known,
@@ -158,6 +161,12 @@ def z_of_particles(
         )
     wanted = ParticleRows(np.array(rows, dtype=np.int64), own.n_source, own.fingerprint)
     return opened.latent.mu[own.positions_of(wanted)]
+
+
+def _count(run: RunFolder) -> int | None:
+    """Particles of a run; None where it has no latents."""
+    epochs = run.latent_epochs()
+    return len(read_latents(run.latents(epochs[-1])).mu) if epochs else None
 
 
 def _points(z_values: npt.ArrayLike | None, zdim: int) -> npt.NDArray[np.float32] | None:

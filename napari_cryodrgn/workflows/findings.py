@@ -32,7 +32,7 @@ class Problem:
     tried: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.what if not self.tried else f"{self.what}; looked at {', '.join(self.tried)}"
+        return self.what if not self.tried else f"{self.what}; looked for {'; '.join(self.tried)}"
 
 
 @dataclass(eq=False)

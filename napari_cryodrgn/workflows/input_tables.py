@@ -54,21 +54,23 @@ def read_tables(
             read = found.attempt(f"The {option} cannot be used", reader, found.files[option])
             if read is not None:
                 tables[option] = read
-    ctf = tables.get("ctf")
-    if isinstance(ctf, CTFParameters) and found.pixel_size is None and len(ctf):
-        found.pixel_size = ctf.pixel_size_at_box(config.box)
     if found.rows is None and "ind" in found.files:
         longest = max(map(len, tables.values()), default=0)
         found.rows = found.attempt(
             "The indices cannot be used", _rows_of_missing_table, found.files["ind"], longest, n
         )
     if n is None:
+        ctf = tables.get("ctf")
+        if isinstance(ctf, CTFParameters) and len(ctf) and found.pixel_size is None:
+            found.pixel_size = ctf.pixel_size_at_box(config.box)
         return
     for option, rows in tables.items():
         columns = found.attempt(
             f"The {option} cannot be used", _columns, rows, n, found.rows, config.box, option
         )
         if columns is not None:
+            if isinstance(rows, CTFParameters) and found.pixel_size is None:
+                found.pixel_size = rows.pixel_size_at_box(config.box)
             parts = [part.drop(columns=columns.columns, errors="ignore") for part in parts]
             parts.append(columns)
     if parts:

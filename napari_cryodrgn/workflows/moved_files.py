@@ -22,11 +22,15 @@ class FileSearch:
     ----------
     path : Path or None
         Where it is; None where it is nowhere.
+    certain : bool
+        Whether it is where the run says, or in the run folder itself. One that
+        was found elsewhere may belong to another run, and is to be checked.
     tried : tuple of str
-        Every place that was looked at, in order.
+        Every place that was looked at, in words.
     """
 
     path: Path | None
+    certain: bool
     tried: tuple[str, ...]
 
 
@@ -46,32 +50,32 @@ def find_moved(written: str, run_folder: Path, *, folder: bool = False) -> FileS
     -------
     FileSearch
     """
-    tried: list[str] = []
-    for place in _places(written, run_folder):
-        if str(place) in tried:
-            continue
-        tried.append(str(place))
-        if isinstance(place, Path) and (place.is_dir() if folder else place.is_file()):
-            return FileSearch(place, tuple(tried))
-    return FileSearch(None, tuple(tried))
+
+    def is_there(place: Path) -> bool:
+        return place.is_dir() if folder else place.is_file()
+
+    foreign = _foreign(written)
+    native = Path(written)
+    # A path of another system is named as written, though it cannot be here.
+    if isinstance(native, type(foreign)) and is_there(native):
+        return FileSearch(native, True, (written,))
+    names = [part for part in foreign.parts if part not in (foreign.anchor, "..", ".")]
+    endings = [
+        PurePath(*names[-length:]) for length in range(min(len(names), _LONGEST_ENDING), 0, -1)
+    ]
+    above = [run_folder, *run_folder.parents][: _LEVELS_ABOVE + 1]
+    bases = [base for base in above if base != base.parent]
+    for ending in endings:
+        for base in bases:
+            if is_there(base / ending):
+                return FileSearch(base / ending, base == run_folder, (written,))
+    places = f"{' or '.join(map(str, endings))} under {', '.join(map(str, bases))}"
+    return FileSearch(None, False, (written, places))
 
 
 def base_name(written: str) -> str:
     """Last part of a path, in whichever notation it is written."""
     return _foreign(written).name
-
-
-def _places(written: str, run_folder: Path) -> list[PurePath]:
-    foreign = _foreign(written)
-    native = Path(written)
-    # A path of another system is named as written, though it cannot be here.
-    places: list[PurePath] = [native if isinstance(native, type(foreign)) else foreign]
-    names = [part for part in foreign.parts if part not in (foreign.anchor, "..", ".")]
-    above = [run_folder, *run_folder.parents][: _LEVELS_ABOVE + 1]
-    bases = [base for base in above if base != base.parent]
-    for length in range(min(len(names), _LONGEST_ENDING), 0, -1):
-        places += [base.joinpath(*names[-length:]) for base in bases]
-    return places
 
 
 def _foreign(written: str) -> PurePath:

@@ -50,7 +50,7 @@ def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunI
         found.pixel_size = source.pixel_size
         found.rows = found.attempt("The rows cannot be used", rows_of, source, run.own)
     if config is not None:
-        _find_files(run, config, found)
+        _find_files(run, config, n, found)
         particles = found.attempt(
             "The particles cannot be used", _read_particles, run, config, source, n, found
         )
@@ -68,23 +68,34 @@ def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunI
     return found
 
 
-def find_pixel_size(run: RunFolder, config: RunConfig) -> float | None:
+def find_pixel_size(run: RunFolder, config: RunConfig, n: int | None) -> float | None:
     """Å per pixel of a run's training images; None where nothing says it.
 
     Looks at our own record, the CTF table, the particle table and the image
     headers, in this order, and reads no more than it needs.
+
+    Parameters
+    ----------
+    run : RunFolder
+    config : RunConfig
+        Its configuration.
+    n : int or None
+        Particles in its latents, by which the tables of other runs are told
+        from its own; None for a run without latents.
     """
     found = RunInputs()
     source = _recorded_source(run, found)
     if source is not None and source.pixel_size is not None:
         return source.pixel_size
-    _find_files(run, config, found)
+    _find_files(run, config, n, found)
     if "ctf" in found.files:
         ctf = found.attempt("The CTF parameters cannot be used", read_ctf, found.files["ctf"])
-        if ctf is not None and len(ctf):
+        # A table of all particles has more rows than a run on some of them.
+        fits = ctf is not None and (n is None or len(ctf) == n or (config.ind and len(ctf) > n))
+        if ctf is not None and len(ctf) and fits:
             return ctf.pixel_size_at_box(config.box)
     particles = found.attempt(
-        "The particles cannot be used", _read_particles, run, config, source, None, found
+        "The particles cannot be used", _read_particles, run, config, source, n, found
     )
     return None if particles is None else particles.pixel_size
 
@@ -95,17 +106,21 @@ def _recorded_source(run: RunFolder, found: RunInputs) -> RunSource | None:
     return found.attempt("The record of the particles cannot be used", read_run_source, run.source)
 
 
-def _find_files(run: RunFolder, config: RunConfig, found: RunInputs) -> None:
+def _find_files(run: RunFolder, config: RunConfig, n: int | None, found: RunInputs) -> None:
     for option, means in _MEANING.items():
         written = getattr(config, option)
         if not written:
             continue
         search = find_moved(written, run.path)
-        if search.path is not None:
+        # With no particles to count, nothing tells another run's tables from this one's.
+        if search.path is not None and (search.certain or n is not None):
             found.files[option] = search.path
-        else:
-            what = f"The {option} file {base_name(written)} is missing: {means}"
-            found.problems.append(Problem(what, search.tried))
+            continue
+        tried = search.tried
+        if search.path is not None:
+            tried = (*tried, f"{search.path}, which may belong to another run")
+        what = f"The {option} file {base_name(written)} is missing: {means}"
+        found.problems.append(Problem(what, tried))
 
 
 def _read_particles(
