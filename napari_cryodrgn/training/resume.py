@@ -125,7 +125,7 @@ def _effective(name: str, value: Any, recorded: RunConfig) -> Any:
 def _option_name(name: str) -> str:
     extra = TrainingConfig.model_fields[name].json_schema_extra
     names = extra.get("names") if isinstance(extra, dict) else None
-    return str(names[0]) if isinstance(names, list) and names else name
+    return str(names[-1]) if isinstance(names, list) and names else name
 
 
 def restore(
