@@ -8,7 +8,7 @@ emitted on the thread that made the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from napari_cryodrgn.config import ParticleConfig
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task, run_to_end
 from napari_cryodrgn.session_records import IntensityScale, Notice, NoticeKind, Pick, ShownVolume
@@ -51,6 +52,8 @@ class Session:
     Attributes
     ----------
     particles_changed : Signal(Particles or None)
+    particle_config_changed : Signal(ParticleConfig or None)
+        Which files the open particles were read from, or how their images are to be prepared.
     run_changed : Signal(OpenRun or None)
         Another run folder is open.
     epochs_changed : Signal(list of int)
@@ -65,6 +68,7 @@ class Session:
     """
 
     particles_changed = Signal(object)
+    particle_config_changed = Signal(object)
     run_changed = Signal(object)
     epochs_changed = Signal(list)
     latent_changed = Signal(object)
@@ -90,6 +94,7 @@ class Session:
         self._told_missing = False
         self._weights: tuple[Path, int] | None = None
         self.particles: Particles | None = None
+        self.particle_config: ParticleConfig | None = None
         self.run: OpenRun | None = None
         self.pick_now: Pick | None = None
         self.volume: ShownVolume | None = None
@@ -97,15 +102,36 @@ class Session:
 
     # Particles
 
-    def set_particles(self, particles: Particles | None) -> None:
-        """Make a particle set the open one."""
+    def set_particles(
+        self, particles: Particles | None, config: ParticleConfig | None = None
+    ) -> None:
+        """Make a particle set the open one.
+
+        Parameters
+        ----------
+        particles : Particles or None
+            The set, or none.
+        config : ParticleConfig, optional
+            The files it was read from; its source table alone if not given.
+        """
+        if particles is not None and config is None:
+            config = ParticleConfig(particles=particles.source.path)
         self.particles = particles
+        self.particle_config = None if particles is None else config
         self.particles_changed.emit(particles)
+        self.particle_config_changed.emit(self.particle_config)
+
+    def set_invert_data(self, invert_data: bool) -> None:
+        """Say whether training is to invert the contrast of the open particles' images."""
+        config = self.particle_config
+        if config is not None and config.invert_data != invert_data:
+            self.particle_config = config.model_copy(update={"invert_data": invert_data})
+            self.particle_config_changed.emit(self.particle_config)
 
     def open_particles(self, path: str | Path, **options: Any) -> Particles:
         """Read a particle set here and now, and make it the open one (see `reading_particles`)."""
         particles = run_to_end(reading_particles(path, **options))
-        self.set_particles(particles)
+        self.set_particles(particles, particle_config(path, options))
         return particles
 
     # The run and its epochs
@@ -253,6 +279,12 @@ def reading_particles(path: str | Path, **options: Any) -> Task[Particles]:
 
     yield Progress(0, None, f"Reading {Path(path).name}")
     return read_particles(path, **options)
+
+
+def particle_config(path: str | Path, options: Mapping[str, Any]) -> ParticleConfig:
+    """The files of a particle set, as training is told them, from options of reading it."""
+    known = {name: value for name, value in options.items() if name in ParticleConfig.model_fields}
+    return ParticleConfig(particles=Path(path), **known)
 
 
 def reading_run(path: str | Path, epoch: int | None = None) -> Task[OpenRun]:

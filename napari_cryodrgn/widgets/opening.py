@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cryodrgn.session import Session, reading_particles, reading_run
+from napari_cryodrgn.session import Session, particle_config, reading_particles, reading_run
 from napari_cryodrgn.widgets.tasks import Failure, TaskHandle, start_task
 
 if TYPE_CHECKING:
@@ -35,10 +35,11 @@ def open_run_in(session: Session, path: str | Path, epoch: int | None = None) ->
 
 def open_particles_in(session: Session, path: str | Path, **options: Any) -> TaskHandle:
     """Read and check a particle set in a worker thread, then make it the session's."""
+    config = particle_config(path, options)
     return start_task(
         partial(reading_particles, path, **options),
         f"Reading {Path(path).name}",
-        done=session.set_particles,
+        done=partial(session.set_particles, config=config),
         failed=partial(tell_failure, session),
     )
 
