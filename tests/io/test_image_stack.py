@@ -63,16 +63,16 @@ def test_many_threads_and_another_process(spread):
 
 def test_thousands_of_files_need_no_open_files(tmp_path):
     resource = pytest.importorskip("resource")
-    for number in range(300):
+    for number in range(150):
         write_stack(tmp_path / f"{number}.mrcs", np.full((1, 2, 2), number, np.float32), 1.0)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    stack = FileImageStack.of_files([tmp_path / f"{n}.mrcs" for n in range(300)])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+    stack = FileImageStack.of_files([tmp_path / f"{n}.mrcs" for n in range(150)])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
     try:
-        found = stack.read(np.arange(300)[::-1])
+        found = stack.read(np.arange(150)[::-1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    np.testing.assert_array_equal(found[:, 0, 0], np.arange(300)[::-1])
+    np.testing.assert_array_equal(found[:, 0, 0], np.arange(150)[::-1])
 
 
 def test_headers_that_disagree_say_no_pixel_size(tmp_path):
