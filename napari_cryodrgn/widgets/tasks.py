@@ -20,6 +20,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.progress import Progress, Task
+from napari_cryodrgn.torch_guard import keep_triton_out
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ def _close(task: Task[Any] | None) -> None:
 def _drive(worker: _TaskWorker, make: Callable[[], Task[Any]]) -> Generator[object, None, None]:
     """Run a task to its end; yield its reports now and then, and its result or failure."""
     try:
+        keep_triton_out()  # a task may import torch, and the window's OpenGL is up by now
         task = worker.task = make()
         told = 0.0
         while True:
