@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.latent.umap_process import UmapProcess
-from napari_cryodrgn.progress import Progress, Stopwatch, Task
+from napari_cryodrgn.progress import Progress, Task
 
 MIN_UMAP_PARTICLES = 5
 _POLL_SECONDS = 0.1
@@ -133,11 +133,10 @@ def wait_for_umap(process: UmapProcess) -> Task[npt.NDArray[np.float32]]:
     -------
     (N, 2) float32 array
     """
-    watch = Stopwatch(1.0)
     with process:
         while not process.finished():
             done = process.fraction()
-            yield Progress(done, 1.0, "UMAP", watch.seconds_left(done))
+            yield Progress(done, 1.0, "UMAP", process.watch.seconds_left(done))
             time.sleep(_POLL_SECONDS)
         embedding = process.result()
     yield Progress(1.0, 1.0, "UMAP", 0.0)

@@ -21,6 +21,8 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from napari_cryodrgn.progress import Stopwatch
+
 _INPUT, _OUTPUT, _SETTINGS, _LOG = "mu.npy", "embedding.npy", "settings.json", "log.txt"
 # Shares of the whole time, roughly, by what is done: import and neighbours, then layout.
 _SHARE_BEFORE_LAYOUT = 0.5
@@ -45,12 +47,18 @@ class UmapProcess:
         Least distance of points in the embedding.
     seed : int or None
         Random seed; None for the faster fit on all cores.
+
+    Attributes
+    ----------
+    watch : Stopwatch
+        Runs since the process was begun; its total is 1.
     """
 
     def __init__(
         self, mu: npt.NDArray[np.float32], *, n_neighbors: int, min_dist: float, seed: int | None
     ) -> None:
         self._n = len(mu)
+        self.watch = Stopwatch(1.0)
         self._folder = tempfile.TemporaryDirectory(prefix="napari-cryodrgn-umap-")
         folder = Path(self._folder.name)
         settings = {"n_neighbors": n_neighbors, "min_dist": min_dist, "random_state": seed}

@@ -141,7 +141,7 @@ def decode_files(
     try:
         for done, path in enumerate(paths):
             point = None if z is None else z[done]
-            report = Progress(done, len(paths), f"Decoding {path.name}", watch.seconds_left(done))
+            report = Progress(done, len(paths), "Decoding volumes", watch.seconds_left(done))
             volume = yield from in_thread(
                 lambda point=point: decode_volume(  # type: ignore[misc]
                     model, point, box=settings.box, cancelled=stop.is_set
