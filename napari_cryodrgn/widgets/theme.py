@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel
 
 PICK_COLOUR = "#ffb000"
 """The picked particle, wherever it is marked."""
@@ -49,6 +48,7 @@ class ThemeColours:
     background: str
     foreground: str
     canvas: str
+    plot: str
     text: str
     dim_text: str
 
@@ -63,23 +63,17 @@ def theme_colours(name: str) -> ThemeColours:
     text = QColor(in_hex(theme.text))
     background = QColor(in_hex(theme.background))
     dim = QColor(*((3 * a + 2 * b) // 5 for a, b in zip(_rgb(text), _rgb(background), strict=True)))
+    dark = background.lightness() < 128
+    plot = background.darker(135) if dark else QColor("white")
     return ThemeColours(
-        background.name(), in_hex(theme.foreground), in_hex(theme.canvas), text.name(), dim.name()
+        background.name(),
+        in_hex(theme.foreground),
+        in_hex(theme.canvas),
+        plot.name(),
+        text.name(),
+        dim.name(),
     )
 
 
 def _rgb(colour: QColor) -> tuple[int, int, int]:
     return colour.red(), colour.green(), colour.blue()
-
-
-def dim_label(text: str = "", *, wrap: bool = True) -> QLabel:
-    """A label for what is said beside the matter: a little smaller, less bright."""
-    label = QLabel(text)
-    label.setWordWrap(wrap)
-    font = label.font()
-    if font.pointSizeF() > 0:
-        font.setPointSizeF(font.pointSizeF() * 0.92)
-    label.setFont(font)
-    label.setProperty("dim", True)
-    label.setStyleSheet("QLabel { color: palette(mid); }")
-    return label

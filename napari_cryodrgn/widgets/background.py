@@ -1,0 +1,65 @@
+"""Short computations beside the window, where only the latest one matters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Generic, TypeVar
+
+from napari_cryodrgn.widgets.sessions import GuiThread
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Latest(Generic[Result]):
+    """Computes on one thread of its own; a newer request replaces what waits before it.
+
+    Parameters
+    ----------
+    done : callable
+        Called on the GUI thread with each result that is still wanted.
+    name : str
+        Name of the thread.
+    """
+
+    def __init__(self, done: Callable[[Result], object], name: str) -> None:
+        self._done = done
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._gui = GuiThread()
+        self._wanted = 0
+        self._stopped = False
+
+    def request(self, compute: Callable[[], Result]) -> None:
+        """Compute this, unless something newer is requested before its turn."""
+        self._wanted += 1
+        if not self._stopped:
+            self._pool.submit(self._work, self._wanted, compute)
+
+    def cancel(self) -> None:
+        """Want nothing of what was requested."""
+        self._wanted += 1
+
+    def stop(self) -> None:
+        """Drop what waits; nothing is delivered any more."""
+        self._stopped = True
+        self._wanted += 1
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self, number: int, compute: Callable[[], Result]) -> None:
+        if number != self._wanted:
+            return
+        try:
+            result = compute()
+        except Exception:
+            # A fault of ours; the thread must live on for the next request.
+            logger.exception("A computation for the window failed")
+            return
+        self._gui.post(partial(self._deliver, number, result))
+
+    def _deliver(self, number: int, result: Result) -> None:
+        if number == self._wanted and not self._stopped:
+            self._done(result)

@@ -1,0 +1,283 @@
+"""The *Latent space* dock: open a run, see where its particles lie, click one."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cryodrgn.progress import Task
+from napari_cryodrgn.session import Session
+from napari_cryodrgn.session_records import Notice, Pick
+from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.empty import EmptyState
+from napari_cryodrgn.widgets.labels import ElidedLabel, dim_label
+from napari_cryodrgn.widgets.latent_plot import LatentPlot
+from napari_cryodrgn.widgets.messages import NoticeBar
+from napari_cryodrgn.widgets.opening import open_run_in, reload_run
+from napari_cryodrgn.widgets.task_bar import TaskBar
+from napari_cryodrgn.widgets.tasks import start_task
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_cryodrgn.latent.space import LatentSpace
+    from napari_cryodrgn.run import AnalysisFolder
+    from napari_cryodrgn.workflows.open_run import OpenRun
+
+EMPTY_TITLE = "No run is open"
+EMPTY_TEXT = (
+    "Open the folder of a cryoDRGN training, of this plugin's or of cryoDRGN itself, to see where "
+    "its particles lie in the latent space. Then click a particle to see its volume.\n\n"
+    "Or choose particles and train a model under Particles and Train: the latent space appears "
+    "here with the first epoch."
+)
+PLOT_HINT = "Click a particle to see its volume. Drag to move, wheel to zoom."
+
+
+class LatentDock(SessionDock):
+    """Latent space of the open run."""
+
+    def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
+        super().__init__(napari_viewer, session)
+        self.plot = LatentPlot(self.viewer.theme)
+        self.notices = NoticeBar()
+        self.tasks = TaskBar()
+        self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "Open a run…")
+        self.epoch_box = QComboBox()
+        self.analyze_button = QPushButton("Analyze")
+        self.open_button = QToolButton()
+        self.missing_button = QToolButton()
+        self.fit_button = QToolButton()
+        self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
+        self._no_analysis = QLabel()
+        self._shown = dim_label(wrap=False)
+        self._line = ElidedLabel(PLOT_HINT)
+        self._lay_out()
+        self.empty.action.clicked.connect(self.choose_run)
+        self.open_button.clicked.connect(self.choose_run)
+        self.epoch_box.activated.connect(self._choose_epoch)
+        self.analyze_button.clicked.connect(self.analyze)
+        self.missing_button.clicked.connect(self._tell_problems)
+        self.fit_button.clicked.connect(self.plot.fit)
+        self.plot.picked.connect(self.session.pick)
+        self.plot.pointed.connect(self._point)
+        self.plot.missed.connect(partial(self._point, "No particle lies there: click nearer."))
+        self.plot.shown_changed.connect(self._shown.setText)
+        self.listen(self.session.run_changed, self._show_run)
+        self.listen(self.session.epochs_changed, self._show_epochs)
+        self.listen(self.session.latent_changed, self._show_latent)
+        self.listen(self.session.picked, self._show_pick)
+        self.listen(self.session.message, self._show_message)
+        self.viewer.events.theme.connect(self._follow_theme)
+        self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
+        self.at_end(self.plot.shutdown)
+        self._shown_run: object = None
+        self._start()
+
+    def _start(self) -> None:
+        """Show what the session has open already."""
+        run = self.session.run
+        self._show_run(run)
+        if run is not None:
+            self._show_epochs(self.session.refresh_epochs())
+            self._show_latent(run.latent)
+            if self.session.pick_now is not None:
+                self._show_pick(self.session.pick_now)
+
+    # What the buttons do
+
+    def choose_run(self) -> None:
+        """Ask for a run folder and open it."""
+        start = "" if self.session.run is None else str(self.session.run.folder.path.parent)
+        folder = QFileDialog.getExistingDirectory(self, "Open a run folder", start)
+        if folder:
+            self.open_run(folder)
+
+    def open_run(self, path: str | Path, epoch: int | None = None) -> None:
+        """Open a run folder in a worker thread."""
+        self.tasks.follow(self.own(open_run_in(self.session, path, epoch)))
+
+    def analyze(self) -> None:
+        """Make UMAP, clusters and volumes of the epoch shown, then show them."""
+        run = self.session.run
+        if run is None or run.epoch is None:
+            return
+        task = start_task(
+            partial(_analysis_of, run, run.epoch, with_volumes=self.session.decodable),
+            f"Analyzing epoch {run.epoch}",
+            done=lambda _: self.own(reload_run(self.session, run)),
+        )
+        self.tasks.follow(self.own(task))
+        self.analyze_button.setEnabled(False)
+        task.finished.connect(partial(self.analyze_button.setEnabled, True))
+
+    def _choose_epoch(self) -> None:
+        run, epoch = self.session.run, self.epoch_box.currentData()
+        if run is not None and epoch != run.epoch:
+            self.open_run(run.folder.path, epoch)
+
+    def _tell_problems(self) -> None:
+        run = self.session.run
+        if run is None:
+            return
+        if self.notices.isVisible() and self.notices.text().startswith("•"):
+            self.notices.clear()
+            return
+        words = "\n".join(f"• {problem.what}" for problem in run.problems)
+        places = "\n\n".join(
+            f"{problem.what}; looked at\n  " + "\n  ".join(problem.tried)
+            for problem in run.problems
+            if problem.tried
+        )
+        self.notices.say(words, "warning", places)
+
+    # What the session says
+
+    def _show_run(self, run: OpenRun | None) -> None:
+        self.notices.clear()
+        self._pages.setCurrentIndex(0 if run is None else 1)
+        if run is None:
+            self.plot.set_columns(None)
+            return
+        self._run_label.setText(run.folder.path.name)
+        self._run_label.setToolTip(str(run.folder.path))
+
+    def _show_epochs(self, epochs: list[int]) -> None:
+        shown = None if self.session.run is None else self.session.run.epoch
+        analysed = [] if self.session.run is None else self.session.run.folder.analysis_epochs()
+        self.epoch_box.clear()
+        for epoch in epochs:
+            mark = "  · analyzed" if epoch in analysed else ""
+            self.epoch_box.addItem(f"epoch {epoch}{mark}", epoch)
+        self.epoch_box.setCurrentIndex(self.epoch_box.findData(shown))
+        self.epoch_box.setVisible(bool(epochs))
+
+    def _show_latent(self, latent: LatentSpace | None) -> None:
+        run = self.session.run
+        if run is None:
+            return
+        self._show_epochs(run.folder.latent_epochs())
+        n = len(run.problems)
+        self.missing_button.setVisible(bool(n))
+        self.missing_button.setText(f"⚠ {n} missing")
+        same = run.folder.path == self._shown_run and latent is not None
+        self._shown_run = run.folder.path
+        self._plot_area.setVisible(latent is not None)
+        self._no_latent.setVisible(latent is None)
+        self._no_latent.set_text(*_why_no_latent(run))
+        if latent is None:
+            self.plot.set_columns(None)
+            self._analysis_row.setVisible(False)
+            return
+        self.plot.set_columns(latent.columns, new_particles=not same)
+        lacking = run.analysis is None or (latent.zdim > 2 and "UMAP" not in latent.embeddings)
+        self._analysis_row.setVisible(lacking and run.epoch is not None)
+        self._no_analysis.setText(f"Epoch {run.epoch} has no UMAP and no clusters yet.")
+
+    def _show_pick(self, pick: Pick) -> None:
+        self.plot.set_position(pick.position)
+        self._line.setText(self._rest_text())
+
+    def _show_message(self, notice: Notice) -> None:
+        self.notices.show_notice(notice)
+
+    def _point(self, text: str) -> None:
+        self._line.setText(text or self._rest_text())
+        if text:
+            self.viewer.status = text
+
+    def _rest_text(self) -> str:
+        """What the line says while the mouse is nowhere: the picked particle."""
+        pick = self.session.pick_now
+        if pick is None or self.session.latent is None:
+            return PLOT_HINT
+        return f"Picked: {self.plot.describe(pick.position)}"
+
+    def _follow_theme(self) -> None:
+        self.plot.canvas.set_theme(self.viewer.theme)
+
+    # Layout
+
+    def _lay_out(self) -> None:
+        self.open_button.setText("Open…")
+        self.open_button.setToolTip("Open another run folder")
+        self.missing_button.setToolTip("What this run lacks, and where it was looked for")
+        self.missing_button.setAutoRaise(True)
+        self.fit_button.setText("Fit")
+        self.fit_button.setToolTip("Show all points")
+        self.epoch_box.setToolTip("Epoch of the training")
+        self._no_analysis.setWordWrap(True)
+        self._no_latent = EmptyState("", "", "")
+        head = QHBoxLayout()
+        head.addWidget(self._run_label, 1)
+        head.addWidget(self.missing_button)
+        head.addWidget(self.epoch_box)
+        head.addWidget(self.open_button)
+        self._analysis_row = QWidget()
+        row = QHBoxLayout(self._analysis_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._no_analysis, 1)
+        row.addWidget(self.analyze_button)
+        foot = QHBoxLayout()
+        foot.addWidget(self._shown, 1)
+        foot.addWidget(self.fit_button)
+        self._plot_area = QWidget()
+        area = QVBoxLayout(self._plot_area)
+        area.setContentsMargins(0, 0, 0, 0)
+        area.setSpacing(4)
+        area.addWidget(self.plot, 1)
+        area.addLayout(foot)
+        area.addWidget(self._line)
+        opened = QWidget()
+        column = QVBoxLayout(opened)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addWidget(self._analysis_row)
+        column.addWidget(self._plot_area, 1)
+        column.addWidget(self._no_latent, 1)
+        pages = QWidget()
+        self._pages = QStackedLayout(pages)
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(opened)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.setSpacing(6)
+        layout.addWidget(self.notices)
+        layout.addWidget(pages, 1)
+        layout.addWidget(self.tasks)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+
+def _analysis_of(run: OpenRun, epoch: int, *, with_volumes: bool) -> Task[AnalysisFolder]:
+    """Import what analyses only in the worker thread: it brings torch."""
+    from napari_cryodrgn.workflows.analyze import analyze
+
+    result = yield from analyze(run.folder, epoch, skip_vol=not with_volumes)
+    return result
+
+
+def _why_no_latent(run: OpenRun) -> tuple[str, str]:
+    if run.config is not None and run.config.model.zdim == 0:
+        return (
+            "This run has no latent space",
+            "It was trained without latent dimensions: all its particles share one volume, "
+            "which the main canvas shows.",
+        )
+    lacks = "\n\n".join(str(problem) for problem in run.problems)
+    return "The latents of this run are missing", lacks
