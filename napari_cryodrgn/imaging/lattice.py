@@ -80,6 +80,8 @@ class Lattice:
             Point-symmetric: the chosen points in reverse order are their negatives.
         """
         limit = radius / (self.box // 2) * self.extent
+        # In the precision of the coordinates: points on the circle itself are in or out
+        # by rounding, and the widths of trained encoders depend on it.
         inside = self.coords.square().sum(dim=-1) <= limit * limit
         inside[inside.numel() // 2] = False
         return inside

@@ -30,6 +30,11 @@ class VAE(nn.Module):
     ----------
     encoder : Encoder or None
     decoder : Decoder
+
+    Raises
+    ------
+    InputError
+        Where the box is odd or settings do not fit each other.
     """
 
     def __init__(self, config: ModelConfig, box: int, *, with_encoder: bool = True) -> None:
@@ -41,7 +46,14 @@ class VAE(nn.Module):
         # The encoder comes first, as in cryoDRGN: optimiser states count parameters.
         self.encoder: Encoder | None = None
         if config.zdim and with_encoder:
-            self.encoder = Encoder(int(self._disc.sum()), config)
+            n_points = int(self._disc.sum())
+            if n_points == 0:
+                raise InputError(
+                    "no point of the transform lies within this radius",
+                    field="enc_mask",
+                    value=config.enc_mask,
+                )
+            self.encoder = Encoder(n_points, config)
         self.decoder = Decoder(config, box)
 
     @property
