@@ -33,6 +33,7 @@ from napari_cryodrgn.workflows.background import in_thread
 from napari_cryodrgn.workflows.train_files import (
     copy_whole,
     new_folders,
+    remove_leftovers,
     write_config,
     write_new_run,
 )
@@ -145,6 +146,7 @@ def _take_up(
     elif inputs.begun is not None and inputs.begun.training.get("load"):
         weights = Path(inputs.begun.training["load"])
         restore(state.vae, starting_weights(weights), weights)
+    remove_leftovers(run)
     keep_metrics_until(run.metrics, point.epoch)
     keep_log_until(run.log, point.epoch)
     return point.epoch

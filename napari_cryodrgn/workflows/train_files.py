@@ -125,6 +125,16 @@ def copy_whole(source: Path, target: Path) -> None:
         shutil.copyfileobj(original, copy)
 
 
+def remove_leftovers(run: RunFolder) -> None:
+    """Delete what a killed training had begun to write and never named.
+
+    Only files of a training, whose lock is held: others may be writing their own.
+    """
+    for stem in ("weights", "z", "reconstruct"):
+        for path in run.path.glob(f".{stem}.*.part"):
+            path.unlink(missing_ok=True)
+
+
 def command(config: TrainingConfig) -> list[str]:
     """The command line that a training could be started with."""
     words = ["napari-cryodrgn", "train", str(_absolute(config.particles))]
