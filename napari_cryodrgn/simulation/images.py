@@ -125,18 +125,24 @@ class ImageMaker:
         unit = noise_scale if noisy else math.sqrt(signal_variance)
         # As after RELION's extraction, which inverts what the detector sees.
         sign = -1.0 if self.ctf is not None else 1.0
-        source = generator(self.config.seed, "noise")
+        # Two streams, so that how the images are cut into chunks changes nothing.
+        sources = generator(self.config.seed, "noise"), generator(self.config.seed, "colour")
         for positions in chunks(np.arange(len(self.truth))):
             images = sign * self.signals(positions)
             if noisy:
-                images += noise_scale * self._noise(positions, source)
+                images += noise_scale * self._noise(positions, *sources)
             yield (images / unit).numpy()
 
-    def _noise(self, positions: npt.NDArray[np.int64], source: np.random.Generator) -> torch.Tensor:
+    def _noise(
+        self,
+        positions: npt.NDArray[np.int64],
+        white_source: np.random.Generator,
+        coloured_source: np.random.Generator,
+    ) -> torch.Tensor:
         """Noise of unit variance, (n, box, box)."""
         share = self.config.coloured
         shape = (len(positions), self.box, self.box)
-        white = torch.from_numpy(source.standard_normal(shape, dtype=np.float32))
+        white = torch.from_numpy(white_source.standard_normal(shape, dtype=np.float32))
         if share == 0:
             return white
         y, x = torch.meshgrid(
@@ -153,7 +159,7 @@ class ImageMaker:
         twice = torch.full((self.box // 2 + 1,), 2.0)
         twice[0] = twice[-1] = 1.0
         mean = (spectrum * twice).sum(dim=(1, 2), keepdim=True) / self.box**2
-        other = torch.from_numpy(source.standard_normal(shape, dtype=np.float32))
+        other = torch.from_numpy(coloured_source.standard_normal(shape, dtype=np.float32))
         filtered = torch.fft.rfft2(other) * torch.sqrt(spectrum / mean)
         coloured = torch.fft.irfft2(filtered, s=(self.box, self.box))
         mixed: torch.Tensor = math.sqrt(1 - share) * white + math.sqrt(share) * coloured

@@ -19,7 +19,7 @@ from napari_cryodrgn.simulation.views import draw_large_shifts, draw_rotations, 
 JunkKind = Literal["", "aggregate", "empty", "off_centre", "false_pose"]
 # The parts of a simulation that draw random numbers, each from a stream of its own, so
 # that changing one (the noise, say) leaves the others as they were.
-STREAMS = ("views", "states", "junk", "optics", "noise", "aggregates")
+STREAMS = ("views", "states", "junk", "optics", "noise", "colour", "aggregates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +143,9 @@ def _draw_junk(config: SimulationConfig, rng: np.random.Generator) -> npt.NDArra
         ("off_centre", config.off_centre),
         ("false_pose", config.false_poses),
     ]
-    kinds = np.concatenate([np.full(round(share * n), kind) for kind, share in shares])
-    # Rounding up several shares of a whole may give one image too many.
-    kinds = kinds[:n]
+    # Rounding the running total keeps each kind within one image of its share, and their sum.
+    ends = np.rint(np.cumsum([share for _, share in shares]) * n).astype(np.int64)
+    kinds = np.repeat([kind for kind, _ in shares], np.diff(ends, prepend=0))
     junk = np.full(n, "", dtype="<U12")
     junk[rng.permutation(n)[: len(kinds)]] = kinds
     return junk

@@ -46,7 +46,7 @@ def draw_rotations(n: int, preferred: float, rng: np.random.Generator) -> npt.ND
         lean[:, None]
         * np.stack([np.cos(direction), np.sin(direction), np.zeros(lying.size)], axis=1)
     )
-    spin = Rotation.from_euler("z", rng.uniform(0, 360, lying.size), degrees=True)
+    spin = Rotation.from_euler("z", rng.uniform(0, 360, (lying.size, 1)), degrees=True)
     # A rotation maps the volume into the view: lay it down, lean it over, spin it in the plane.
     rotations[lying] = (spin * tilt * chosen).as_matrix()
     return rotations
