@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from napari_cryodrgn.imaging.rotation import rotations_from_vectors
 from napari_cryodrgn.io.checks import check_ctf, check_shifts
 from napari_cryodrgn.io.particle_table import ImageReferences, fingerprint_of, renamed, seven_digits
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceTable
+
+LARGEST_HEADER = 200_000
+"""Bytes; NumPy's own limit of 10,000 is short for the fields of a job with many classes."""
 
 _CTF = {
     "defocus_u": "ctf/df1_A",
@@ -266,14 +270,18 @@ def read_cs(path: str | Path) -> CryoSparcTable:
 def _load(path: Path) -> npt.NDArray[np.void]:
     if not path.is_file():
         raise InputError("there is no such file", file=path)
+    fields = None
     try:
         with path.open("rb") as file:
-            # Maps the file, so that a size claimed by its header is never allocated.
             magic = file.read(6)
-        fields = np.load(path, mmap_mode="r", allow_pickle=False) if magic == b"\x93NUMPY" else None
+        if magic == b"\x93NUMPY":
+            # Mapped, so that a size claimed by the header is never allocated.
+            fields = np.load(
+                path, mmap_mode="r", allow_pickle=False, max_header_size=LARGEST_HEADER
+            )
     except OSError as error:
         raise InputError(f"it cannot be read ({error.strerror or error})", file=path) from error
-    except (ValueError, SyntaxError, TypeError, OverflowError) as error:
+    except (ValueError, SyntaxError, TypeError, ArithmeticError, TokenError) as error:
         raise InputError(f"this is no readable .cs file ({error})", file=path) from error
     if not isinstance(fields, np.ndarray) or fields.dtype.names is None or fields.ndim != 1:
         raise InputError("this is no cryoSPARC table (a NumPy array with named columns)", file=path)

@@ -119,6 +119,12 @@ def test_classes_without_posteriors_give_the_first(tmp_path):
     np.testing.assert_allclose(poses.rotations, rotations_from_vectors([[0.1] * 3] * 3), atol=1e-6)
 
 
+def test_tables_with_hundreds_of_fields(tmp_path):
+    """NumPy refuses headers beyond 10,000 bytes unless told otherwise."""
+    many = {f"alignments_class_{k}__pose": np.zeros((3, 3), "f4") for k in range(400)}
+    assert read(tmp_path, **many).source.n_rows == 3
+
+
 def test_tables_without_poses_or_ctf(tmp_path):
     table = read(tmp_path, alignments3D__pose=None, ctf__df1_A=None)
     assert table.poses(64) is None
@@ -186,6 +192,7 @@ def test_files_that_are_no_table(tmp_path):
         "truncated": whole[:-20],
         "header cut": whole[:40],
         "giant": giant,
+        "brackets": whole.replace(b"'fortran_order'", b"((((((((((((((("),
         "empty": b"",
         "text": b"hello",
         "zip": b"PK\x03\x04" + bytes(100),
