@@ -86,6 +86,7 @@ def train(config: TrainingConfig) -> Task[RunFolder]:
 
 def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
     """Everything that writes; the lock is held."""
+    remove_leftovers(run)
     device = inputs.training_set.device
     state = TrainingState(
         inputs.vae,
@@ -146,7 +147,6 @@ def _take_up(
     elif inputs.begun is not None and inputs.begun.training.get("load"):
         weights = Path(inputs.begun.training["load"])
         restore(state.vae, starting_weights(weights), weights)
-    remove_leftovers(run)
     keep_metrics_until(run.metrics, point.epoch)
     keep_log_until(run.log, point.epoch)
     return point.epoch

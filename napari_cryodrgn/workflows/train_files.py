@@ -15,7 +15,7 @@ from napari_cryodrgn.io.pickles import write_ctf, write_indices, write_poses
 from napari_cryodrgn.io.run_config import write_run_config
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.source import write_run_source
-from napari_cryodrgn.workflows.train_inputs import TrainingInputs
+from napari_cryodrgn.workflows.train_inputs import ROWS_FILE, TrainingInputs
 
 PATH_OPTIONS = ("particles", "poses", "ctf", "ind", "datadir", "outdir")
 
@@ -130,9 +130,11 @@ def remove_leftovers(run: RunFolder) -> None:
 
     Only files of a training, whose lock is held: others may be writing their own.
     """
-    for stem in ("weights", "z", "reconstruct"):
-        for path in run.path.glob(f".{stem}.*.part"):
-            path.unlink(missing_ok=True)
+    names = [path.name for path in (run.config, run.log, run.metrics, run.source)]
+    for start in ("weights", "z", "reconstruct", "poses.pkl", "ctf.pkl", ROWS_FILE, *names):
+        for folder in (run.path, run.own):
+            for path in folder.glob(f".{start}.*.part"):
+                path.unlink(missing_ok=True)
 
 
 def command(config: TrainingConfig) -> list[str]:

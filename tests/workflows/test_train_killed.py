@@ -115,7 +115,7 @@ def assert_same(run: RunFolder, whole: RunFolder) -> None:
     )
     assert ours == theirs
     assert not run.lock.exists()
-    assert not list(run.path.glob(".*.part"))
+    assert not list(run.path.rglob(".*.part"))
 
 
 @pytest.mark.timeout(900)
