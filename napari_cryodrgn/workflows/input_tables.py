@@ -43,7 +43,7 @@ def read_tables(
             image_folder,
         )
         if table is not None:
-            parts += _table_columns(table, config.box, n, found)
+            parts += _table_columns(table, config, n, found)
     tables: dict[str, Poses | CTFParameters] = {}
     readers: dict[str, Callable[[Path], Poses | CTFParameters]] = {
         "poses": read_poses,
@@ -78,7 +78,7 @@ def read_tables(
 
 
 def _table_columns(
-    table: ParticleTable, box: int, n: int | None, found: RunInputs
+    table: ParticleTable, config: RunConfig, n: int | None, found: RunInputs
 ) -> list[pd.DataFrame]:
     """Columns of the run's particles in their table, whose images are not there."""
     source = table.source
@@ -91,7 +91,7 @@ def _table_columns(
             source.n_rows,
             source.fingerprint,
         )
-    elif rows is None:
+    elif rows is None and config.ind is None:
         rows = ParticleRows.every(source.n_rows, source.fingerprint)
     if rows is None or n is None:
         return []
@@ -105,7 +105,7 @@ def _table_columns(
         return []
     found.rows = rows
     if found.pixel_size is None and table.pixel_size is not None:
-        found.pixel_size = table.pixel_size * (table.box or box) / box
+        found.pixel_size = table.pixel_size * (table.box or config.box) / config.box
     return [table.metadata.iloc[rows.rows].reset_index(drop=True)]
 
 

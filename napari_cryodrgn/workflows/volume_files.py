@@ -142,6 +142,7 @@ def decode_files(
         for done, path in enumerate(paths):
             point = None if z is None else z[done]
             report = Progress(done, len(paths), "Decoding volumes", watch.seconds_left(done))
+            yield report
             volume = yield from in_thread(
                 lambda point=point: decode_volume(  # type: ignore[misc]
                     model, point, box=settings.box, cancelled=stop.is_set
