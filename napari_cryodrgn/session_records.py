@@ -72,6 +72,8 @@ class IntensityScale:
         Extreme values.
     level : float
         Density above which lies the densest fiftieth of the box, the middle of all volumes.
+    top : float
+        Density of the densest thousandth; single voxels reach far beyond it.
     n_volumes : int
         How many volumes it was taken from.
     """
@@ -81,15 +83,17 @@ class IntensityScale:
     lowest: float
     highest: float
     level: float
+    top: float
     n_volumes: int = 1
 
     @classmethod
     def of(cls, data: npt.NDArray[np.float32]) -> IntensityScale:
         """Statistics of one volume; of every n-th voxel where it has very many."""
         sample = data.reshape(-1)[:: max(1, data.size // 2_000_000)]
-        level = np.partition(sample, int(sample.size * 0.98))[int(sample.size * 0.98)]
-        low, high = float(data.min()), float(data.max())
-        return cls(float(sample.mean()), float(sample.std()), low, high, float(level))
+        ranks = [int(sample.size * share) for share in (0.98, 0.999)]
+        level, top = (float(value) for value in np.partition(sample, ranks)[ranks])
+        mean, sigma = float(sample.mean()), float(sample.std())
+        return cls(mean, sigma, float(data.min()), float(data.max()), level, top)
 
     @classmethod
     def over(cls, scales: list[IntensityScale]) -> IntensityScale:
@@ -100,8 +104,17 @@ class IntensityScale:
             min(scale.lowest for scale in scales),
             max(scale.highest for scale in scales),
             float(np.median([scale.level for scale in scales])),
+            float(np.median([scale.top for scale in scales])),
             len(scales),
         )
+
+    def in_sigma(self, density: float) -> float:
+        """A density as multiples of sigma above the mean; 0 of an even volume."""
+        return (density - self.mean) / self.sigma if self.sigma > 0 else 0.0
+
+    def density(self, in_sigma: float) -> float:
+        """The density that lies so many sigma above the mean."""
+        return self.mean + in_sigma * self.sigma
 
 
 @dataclass(frozen=True, eq=False)

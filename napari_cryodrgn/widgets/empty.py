@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_cryodrgn.widgets.labels import dim_label
+from napari_cryodrgn.widgets.theme import dim_label
 
 
 class EmptyState(QWidget):

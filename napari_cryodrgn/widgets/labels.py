@@ -1,4 +1,4 @@
-"""Labels: one that never asks for more room than there is, and a quiet one."""
+"""A label that never asks for more room than there is."""
 
 from __future__ import annotations
 
@@ -38,14 +38,3 @@ class ElidedLabel(QLabel):
         shown = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignVCenter), shown)
         painter.end()
-
-
-def dim_label(text: str = "", *, wrap: bool = True) -> QLabel:
-    """A label for what is said beside the matter: a little smaller."""
-    label = QLabel(text)
-    label.setWordWrap(wrap)
-    font = label.font()
-    if font.pointSizeF() > 0:
-        font.setPointSizeF(font.pointSizeF() * 0.92)
-    label.setFont(font)
-    return label

@@ -150,12 +150,12 @@ def with_steady_signs(columns: pd.DataFrame, before: pd.DataFrame | None) -> pd.
 
 def identity_text(columns: pd.DataFrame, position: int, names: Sequence[str]) -> str:
     """One particle's identity and some of its values, on one line."""
-    parts = [f"particle {int(columns['row'].iat[position])}"]
+    parts = [f"particle {columns['row'].iat[position]}"]
     if "image_name" in columns:
         parts.append(str(columns["image_name"].iat[position]))
     for name in dict.fromkeys(names):
         if name in columns and name not in ("row", "image_name"):
-            parts.append(f"{column_title(name)} {value_text(columns[name].iat[position])}")
+            parts.append(f"{column_title(name)}: {value_text(columns[name].iat[position])}")
     return "  ·  ".join(parts)
 
 

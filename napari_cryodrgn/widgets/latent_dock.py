@@ -25,12 +25,13 @@ from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, Pick
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
-from napari_cryodrgn.widgets.labels import ElidedLabel, dim_label
+from napari_cryodrgn.widgets.labels import ElidedLabel
 from napari_cryodrgn.widgets.latent_plot import LatentPlot
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
+from napari_cryodrgn.widgets.theme import dim_label
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -60,9 +61,9 @@ class LatentDock(SessionDock):
         self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "Open a run…")
         self.epoch_box = QComboBox()
         self.analyze_button = QPushButton("Analyze")
-        self.open_button = QToolButton()
+        self.open_button = QPushButton()
         self.missing_button = QToolButton()
-        self.fit_button = QToolButton()
+        self.fit_button = QPushButton()
         self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self._no_analysis = QLabel()
         self._shown = dim_label(wrap=False)

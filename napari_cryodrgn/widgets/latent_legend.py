@@ -2,97 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
 from qtpy.QtCore import QRect, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from qtpy.QtWidgets import QScrollArea, QSizePolicy, QToolTip, QWidget
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_cryodrgn.widgets.latent_axes import value_text
 from napari_cryodrgn.widgets.latent_colours import Category, CategoryLegend, Legend, ScaleLegend
 
 MOST_ROWS = 3
-"""Rows of class names shown before the legend scrolls."""
+"""Rows of class names; what does not fit is counted at the end."""
 
 SWATCH = 10
 GAP = 12
 BAR_HEIGHT = 9
 
 
-class LegendView(QScrollArea):
-    """Shows a legend in as many lines as it needs, up to a few."""
+@dataclass(frozen=True)
+class _Cell:
+    """Where a class name stands; `category` None for the count of those without room."""
+
+    row: int
+    x: int
+    width: int
+    text: str
+    category: Category | None
+
+
+class LegendView(QWidget):
+    """Paints a legend in as many lines as it needs, up to a few."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._face = _LegendFace()
-        self.setWidget(self._face)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.viewport().setAutoFillBackground(False)
-        self.setStyleSheet("QScrollArea, QScrollArea > QWidget > QWidget { background: none; }")
-        self.set_legend(None)
-
-    def set_legend(self, legend: Legend | None) -> None:
-        """Show this legend, or none."""
-        self._face.set_legend(legend)
-        self._fit()
-
-    @property
-    def legend(self) -> Legend | None:
-        """The legend shown."""
-        return self._face.legend
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt
-        """Lay the names out anew."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        wanted = self._face.heightForWidth(self.viewport().width())
-        self._face.setMinimumHeight(wanted)
-        self.setFixedHeight(min(wanted, self._face.row_height * MOST_ROWS + 2))
-
-
-class _LegendFace(QWidget):
-    """Paints a legend."""
-
-    def __init__(self) -> None:
-        super().__init__()
         self.legend: Legend | None = None
         self._bar = QImage()
         self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.set_legend(None)
 
     @property
     def row_height(self) -> int:
+        """Height of one line, px."""
         return self.fontMetrics().height() + 4
 
     def set_legend(self, legend: Legend | None) -> None:
+        """Show this legend, or none."""
         self.legend = legend
         if isinstance(legend, ScaleLegend):
             table = ensure_colormap(legend.colormap).map(np.linspace(0, 1, 256))
             pixels = np.ascontiguousarray((table[None] * 255).astype(np.uint8))
             image = QImage(pixels.data, 256, 1, 4 * 256, QImage.Format.Format_RGBA8888)
             self._bar = image.copy()  # the array behind it goes with this call
-        self.updateGeometry()
+        self.setVisible(legend is not None)
+        self._fit()
         self.update()
 
-    def heightForWidth(self, width: int) -> int:  # noqa: N802 - Qt
-        if self.legend is None:
-            return 0
-        if isinstance(self.legend, ScaleLegend):
-            return self.row_height
-        return max((row for row, _, _ in self._cells(width)), default=0) * self.row_height + (
-            self.row_height
-        )
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt
+        """Lay the names out anew."""
+        super().resizeEvent(event)
+        self._fit()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt
-        return QSize(200, self.heightForWidth(self.width()))
+        """A few names."""
+        return QSize(200, self.height())
+
+    def _fit(self) -> None:
+        """As high as it takes."""
+        rows = 1 + max((cell.row for cell in self._cells(self.width())), default=0)
+        if self.height() != rows * self.row_height:
+            self.setFixedHeight(rows * self.row_height)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt
+        """Paint the legend."""
         painter = QPainter(self)
-        painter.setPen(self.palette().text().color())
+        painter.setPen(self.palette().windowText().color())
         if isinstance(self.legend, ScaleLegend):
             self._paint_scale(painter, self.legend)
         elif isinstance(self.legend, CategoryLegend):
@@ -102,46 +88,54 @@ class _LegendFace(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt
         """Say how many particles the class beneath the mouse has."""
         place = event.position().toPoint()
-        for row, x, category in self._cells(self.width()):
-            box = QRect(x, row * self.row_height, self._cell_width(category), self.row_height)
-            if box.contains(place):
-                words = f"{category.name}: {category.count:,} particles"
+        for cell in self._cells(self.width()):
+            box = QRect(cell.x, cell.row * self.row_height, cell.width, self.row_height)
+            if box.contains(place) and cell.category is not None:
+                words = f"{cell.category.name}: {cell.category.count:,} particles"
                 QToolTip.showText(event.globalPosition().toPoint(), words, self)
                 return
         QToolTip.hideText()
 
-    def _cells(self, width: int) -> list[tuple[int, int, Category]]:
-        """Row and left edge of each class name, flowing like words."""
+    def _cells(self, width: int) -> list[_Cell]:
+        """Place of each class name, as many as there is room for."""
         if not isinstance(self.legend, CategoryLegend):
             return []
-        cells, row, x = [], 0, 0
+        metrics = self.fontMetrics()
+        longest = max(60, width // 2 - GAP)
+        cells: list[_Cell] = []
+        row = x = 0
+        left = len(self.legend.categories)
+        room_for_count = metrics.horizontalAdvance(f"and {left} more") + GAP
         for category in self.legend.categories:
-            wide = self._cell_width(category)
+            text = metrics.elidedText(category.name, Qt.TextElideMode.ElideMiddle, longest)
+            wide = SWATCH + 5 + metrics.horizontalAdvance(text)
             if x and x + wide > width:
                 row, x = row + 1, 0
-            cells.append((row, x, category))
+            last_row = row == MOST_ROWS - 1
+            if last_row and left > 1 and x + wide + room_for_count > width:
+                words = f"and {left} more"
+                cells.append(_Cell(row, x, metrics.horizontalAdvance(words), words, None))
+                break
+            cells.append(_Cell(row, x, wide, text, category))
             x += wide + GAP
+            left -= 1
         return cells
-
-    def _cell_width(self, category: Category) -> int:
-        return SWATCH + 5 + self.fontMetrics().horizontalAdvance(self._name(category))
-
-    def _name(self, category: Category) -> str:
-        return self.fontMetrics().elidedText(
-            category.name, Qt.TextElideMode.ElideMiddle, max(60, self.width() // 2 - GAP)
-        )
 
     def _paint_classes(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for row, x, category in self._cells(self.width()):
-            top = row * self.row_height
-            painter.save()
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(category.colour))
-            painter.drawEllipse(x, top + (self.row_height - SWATCH) // 2, SWATCH, SWATCH)
-            painter.restore()
-            box = QRect(x + SWATCH + 5, top, self.width(), self.row_height)
-            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, self._name(category))
+        for cell in self._cells(self.width()):
+            top = cell.row * self.row_height
+            x = cell.x
+            if cell.category is not None:
+                painter.save()
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(cell.category.colour))
+                painter.drawEllipse(x, top + (self.row_height - SWATCH) // 2, SWATCH, SWATCH)
+                painter.restore()
+                x += SWATCH + 5
+            box = QRect(x, top, cell.width, self.row_height)
+            flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip
+            painter.drawText(box, flags, cell.text)
 
     def _paint_scale(self, painter: QPainter, legend: ScaleLegend) -> None:
         metrics = self.fontMetrics()

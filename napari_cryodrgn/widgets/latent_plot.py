@@ -374,7 +374,7 @@ def _prepare(
 
 def _point_size(n: int) -> float:
     """Diameter of the points, px: large for few, small for many."""
-    return float(np.clip(11.0 - 2.0 * np.log10(max(n, 1) / 100 + 1) * 1.6, 2.5, 10.0))
+    return float(np.clip(24.0 * max(n, 1) ** -0.21, 2.0, 10.0))
 
 
 def _select(box: QComboBox, data: object) -> None:

@@ -7,6 +7,10 @@ What it takes to embed one:
 - its layer list and layer controls must exist before a layer is added;
 - it follows neither theme nor status of the main viewer;
 - it must be built once and never be moved to another parent.
+
+Markers have the same size on screen at every zoom: they are given a size larger than
+the plot, and an upper limit in pixels. A lower limit would do too, but draws a border
+around each marker even where none is asked for.
 """
 
 from __future__ import annotations
@@ -35,6 +39,9 @@ STILL = 4.0
 HOVER_SECONDS = 0.05
 
 RING_SIZE = 20
+
+MARGIN = 16.0
+"""Room left around the points, px."""
 
 
 class LatentCanvas(QWidget):
@@ -105,6 +112,7 @@ class LatentCanvas(QWidget):
         """Draw these particles, (M, 2) places (y, x), in these colours, (M, 4)."""
         if self._points is not None and len(self._points.data) == len(points):
             self._points.data = points
+            self._points.size = _extent(points)
             self._points.face_color = rgba
             return
         if self._points is not None:
@@ -113,9 +121,9 @@ class LatentCanvas(QWidget):
             points,
             face_color=rgba,
             border_width=0,
-            size=1e-6,
+            size=_extent(points),
             opacity=0.9,
-            antialiasing=1,
+            blending="translucent_no_depth",
             name="particles",
         )
         self._points = layer
@@ -168,8 +176,9 @@ class LatentCanvas(QWidget):
             symbol=["ring", "ring"],
             face_color=["black", PICK_COLOUR],
             border_width=0,
-            size=1e-6,
-            canvas_size_limits=(RING_SIZE, RING_SIZE),
+            size=1.0 if self._points is None else _extent(self._points.data),
+            canvas_size_limits=(0, RING_SIZE),
+            blending="translucent_no_depth",
             name="picked",
         )
         self.model.add_layer(self._highlight)
@@ -181,9 +190,14 @@ class LatentCanvas(QWidget):
         self._density = self._points = self._highlight = None
 
     def fit(self) -> None:
-        """Show all points."""
-        if self._points is not None and len(self._points.data):
-            self.model.fit_to_view(layers=[self._points], margin=0.06)
+        """Show all points, with a margin for the markers."""
+        if self._points is None or not len(self._points.data):
+            return
+        low, high = self._points.data.min(axis=0), self._points.data.max(axis=0)
+        span = np.maximum(high - low, 1e-6)
+        room = np.maximum(np.asarray(self.model.canvas.size, dtype=float) - 2 * MARGIN, 20.0)
+        self.model.scene.camera.center = (0.0, *((low + high) / 2))
+        self.model.scene.camera.zoom = float((room / span).min())
 
     def radius(self) -> float:
         """Plot units of `PICK_RADIUS` at the present zoom."""
@@ -197,16 +211,16 @@ class LatentCanvas(QWidget):
         self.clear()
 
     def _order(self) -> None:
-        wanted = [self._density, self._points, self._highlight]
-        for index, layer in enumerate(layer for layer in wanted if layer is not None):
-            self.model.layers.move(self.model.layers.index(layer), index)
+        for layer in (self._density, self._points, self._highlight):
+            if layer is not None:
+                self.model.layers.move(self.model.layers.index(layer), len(self.model.layers))
         # The active layer gets the mouse: the points, which stay in their pan and zoom mode.
         self.model.layers.selection.active = self._points
 
     def _size_points(self) -> None:
         if self._points is not None:
             size = max(1, round(self._point_size))
-            self._points.canvas_size_limits = (size, size)
+            self._points.canvas_size_limits = (0, size)
 
     def _on_press(self, _: ViewerModel, event: Any) -> Generator[None, None, None]:
         """Tell a click from a drag, which pans."""
@@ -234,3 +248,8 @@ class LatentCanvas(QWidget):
         self._told = time.monotonic()
         if self._hover_place is not None:
             self.hovered.emit(self._hover_place, self.radius())
+
+
+def _extent(points: npt.NDArray[np.floating]) -> float:
+    """A length as large as the whole plot."""
+    return max(float(np.ptp(points, axis=0).max()), 1e-3) if len(points) else 1.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QLabel
 
 PICK_COLOUR = "#ffb000"
 """The picked particle, wherever it is marked."""
@@ -77,3 +78,14 @@ def theme_colours(name: str) -> ThemeColours:
 
 def _rgb(colour: QColor) -> tuple[int, int, int]:
     return colour.red(), colour.green(), colour.blue()
+
+
+def dim_label(text: str = "", *, wrap: bool = True) -> QLabel:
+    """A label for what is said beside the matter: a little smaller."""
+    label = QLabel(text)
+    label.setWordWrap(wrap)
+    font = label.font()
+    if font.pointSizeF() > 0:
+        font.setPointSizeF(font.pointSizeF() * 0.92)
+    label.setFont(font)
+    return label

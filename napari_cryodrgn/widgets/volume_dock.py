@@ -1,0 +1,265 @@
+"""The *Volume* dock: what the volume in the main canvas is, and how it is shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QColorDialog,
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cryodrgn.progress import Progress, Task
+from napari_cryodrgn.session import Session
+from napari_cryodrgn.session_records import Notice, ShownVolume
+from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.empty import EmptyState
+from napari_cryodrgn.widgets.messages import NoticeBar
+from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
+from napari_cryodrgn.widgets.tasks import Failure, start_task
+from napari_cryodrgn.widgets.volume_layers import STYLES, VolumeLayers, software_rendering
+from napari_cryodrgn.widgets.volume_words import details_of, facts_text, layer_name, title_text
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+EMPTY_TITLE = "No volume yet"
+EMPTY_TEXT = (
+    "Open a run in the Latent space dock and click a particle there: "
+    "its volume appears in the main canvas, and here is what it is."
+)
+
+
+class VolumeDock(SessionDock):
+    """The live volume of the session."""
+
+    def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
+        super().__init__(napari_viewer, session)
+        self.layers = VolumeLayers(self.viewer, "surface" if software_rendering() else "volume")
+        self.notices = NoticeBar()
+        self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "")
+        self.surface_button, self.volume_button = QPushButton("Surface"), QPushButton("Volume")
+        self.style_box = QComboBox()
+        self.contour = SigmaSlider()
+        self.colour_button = QPushButton()
+        self.keep_button = QPushButton("Keep this state")
+        self.save_button = QPushButton("Save as .mrc…")
+        self._busy = QProgressBar()
+        self._title, self._facts, self._note = QLabel(), QLabel(), QLabel()
+        self._lay_out()
+        self._connect()
+        self.at_end(self.layers.shutdown)
+        self._show_style_row()
+        self._show_colour()
+        if self.session.volume is not None:
+            self._show_volume(self.session.volume)
+        self._show_busy(self.session.busy)
+
+    def _connect(self) -> None:
+        self.surface_button.clicked.connect(partial(self.set_mode, "surface"))
+        self.volume_button.clicked.connect(partial(self.set_mode, "volume"))
+        self.style_box.activated.connect(self._choose_style)
+        self.contour.changed.connect(self.layers.set_level)
+        self.colour_button.clicked.connect(self._choose_colour)
+        self.keep_button.clicked.connect(self.keep)
+        self.save_button.clicked.connect(self.save)
+        self.listen(self.session.volume_changed, self._show_volume)
+        self.listen(self.session.busy_changed, self._show_busy)
+        self.listen(self.session.run_changed, self._forget)
+        self.listen(self.session.message, self._show_message)
+
+    # What the buttons do
+
+    def set_mode(self, mode: str) -> None:
+        """Show a "surface", or render the "volume"."""
+        self.layers.set_mode("surface" if mode == "surface" else "volume")
+        self._show_style_row()
+
+    def keep(self) -> None:
+        """Copy the state shown into a layer of its own."""
+        volume = self.layers.volume
+        if volume is None:
+            return
+        taken = {layer.name for layer in self.viewer.layers}
+        layer = self.layers.keep(layer_name(volume, taken), details_of(volume))
+        if layer is not None:
+            self.viewer.status = f"Kept as layer '{layer.name}'"
+
+    def save(self) -> None:
+        """Ask for a file and write the volume shown to it."""
+        volume = self.layers.volume
+        if volume is None:
+            return
+        pixel_size = volume.pixel_size
+        if pixel_size is None:
+            pixel_size, given = QInputDialog.getDouble(
+                self,
+                "Pixel size",
+                "Nothing says the pixel size of this run. Å per voxel:",
+                1.0,
+                0.01,
+                1000.0,
+                4,
+            )
+            if not given:
+                return
+        suggested = layer_name(volume, set()).replace(" · ", "_").replace(" ", "_") + ".mrc"
+        path, _ = QFileDialog.getSaveFileName(self, "Save volume", suggested, "MRC map (*.mrc)")
+        if path:
+            self.save_to(Path(path), pixel_size)
+
+    def save_to(self, path: Path, pixel_size: float) -> None:
+        """Write the volume shown, in a worker thread."""
+        volume = self.layers.volume
+        if volume is None:
+            return
+        self.own(
+            start_task(
+                partial(_writing, path, volume, pixel_size),
+                f"Saving {path.name}",
+                done=lambda _: self.notices.say(f"Saved {path}"),
+                failed=self._show_failure,
+            )
+        )
+
+    def _choose_style(self) -> None:
+        self.layers.set_style(self.style_box.currentData())
+        self._show_style_row()
+
+    def _choose_colour(self) -> None:
+        colour = QColorDialog.getColor(parent=self, title="Colour of the volume")
+        if colour.isValid():
+            self.layers.set_colour(colour.name())
+            self._show_colour()
+
+    # What the session says
+
+    def _show_volume(self, volume: ShownVolume) -> None:
+        scale = self.session.scale
+        if scale is None:
+            return
+        rescaled = self.layers.scale is not scale
+        self.layers.show(volume, scale)
+        if rescaled:
+            self.contour.set_scale(scale, self.layers.level)
+        self._pages.setCurrentIndex(1)
+        self._title.setText(title_text(volume))
+        self._facts.setText(facts_text(volume))
+        note = ""
+        if volume.file is not None and volume.pick is not None:
+            note = (
+                f"Not decoded: there are no weights. This is {volume.rung}, the volume of the "
+                "k-means centre nearest to the particle."
+            )
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+
+    def _show_busy(self, busy: bool) -> None:
+        # A bar that comes and goes would make everything below it jump.
+        self._busy.setRange(0, 0 if busy else 1)
+        self._busy.setValue(0)
+
+    def _forget(self, _: object) -> None:
+        self._pages.setCurrentIndex(0)
+        self.notices.clear()
+
+    def _show_message(self, notice: Notice) -> None:
+        """Only what leaves this dock without a volume; the rest is the latent dock's to say."""
+        if self._pages.currentIndex() == 0:
+            self.empty.set_text(EMPTY_TITLE, notice.text)
+
+    def _show_failure(self, failure: Failure) -> None:
+        self.notices.say(failure.message, "error", failure.details)
+
+    def _show_style_row(self) -> None:
+        surface = self.layers.mode == "surface"
+        self.surface_button.setChecked(surface)
+        self.volume_button.setChecked(not surface)
+        self.style_box.setEnabled(not surface)
+        self.contour.setEnabled(surface or self.layers.style == "iso")
+
+    def _show_colour(self) -> None:
+        self.colour_button.setStyleSheet(
+            f"QPushButton {{ background: {self.layers.colour}; border-radius: 2px; }}"
+        )
+
+    # Layout
+
+    def _lay_out(self) -> None:
+        group = QButtonGroup(self)
+        show = QHBoxLayout()
+        show.setSpacing(2)
+        for button in (self.surface_button, self.volume_button):
+            button.setCheckable(True)
+            group.addButton(button)
+            show.addWidget(button, 1)
+        show.addWidget(self.style_box, 1)
+        self.surface_button.setToolTip("Surface of constant density; quick on any computer")
+        self.volume_button.setToolTip("Volume rendering; wants a graphics card")
+        for style, words in STYLES.items():
+            self.style_box.addItem(words, style)
+        self.style_box.setToolTip("How the volume is rendered")
+        self.colour_button.setFixedWidth(44)
+        self.colour_button.setToolTip("Colour")
+        self.keep_button.setToolTip("Copy this state into a layer of its own, to compare others")
+        self._busy.setTextVisible(False)
+        self._busy.setFixedHeight(3)
+        font = self._title.font()
+        font.setBold(True)
+        self._title.setFont(font)
+        for label in (self._title, self._facts, self._note):
+            label.setWordWrap(True)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(QLabel("Show as"), 0, 0)
+        grid.addLayout(show, 0, 1)
+        grid.addWidget(self.colour_button, 0, 2)
+        grid.addWidget(QLabel("Contour"), 1, 0)
+        grid.addWidget(self.contour, 1, 1, 1, 2)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.keep_button, 1)
+        buttons.addWidget(self.save_button, 1)
+        shown = QWidget()
+        column = QVBoxLayout(shown)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for widget in (self._title, self._facts, self._note):
+            column.addWidget(widget)
+        column.addLayout(grid)
+        column.addLayout(buttons)
+        column.addStretch(1)
+        pages = QWidget()
+        self._pages = QStackedLayout(pages)
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(shown)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 2, 8, 6)
+        layout.setSpacing(6)
+        layout.addWidget(self._busy)
+        layout.addWidget(self.notices)
+        layout.addWidget(pages, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+
+def _writing(path: Path, volume: ShownVolume, pixel_size: float) -> Task[Path]:
+    from napari_cryodrgn.io.mrc import write_volume
+
+    yield Progress(0, None, f"Saving {path.name}")
+    write_volume(path, volume.data, pixel_size)
+    return path

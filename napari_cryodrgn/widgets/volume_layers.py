@@ -1,0 +1,300 @@
+"""The live volume in the main viewer: one Image and one Surface layer, used again and again.
+
+Camera, contour and intensity scale are set once and survive every volume: layers get new
+data and nothing else. Where another epoch has another scale, contour and contrast keep
+their distance from the mean in sigma.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from napari.layers import Image, Layer, Surface
+from napari.utils.colormaps import Colormap
+from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
+
+from napari_cryodrgn.session_records import IntensityScale, ShownVolume
+from napari_cryodrgn.widgets.background import Latest
+from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
+from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+Mode = Literal["surface", "volume"]
+
+IMAGE_NAME = "Volume (live)"
+SURFACE_NAME = "Surface (live)"
+LIVE_COLOUR = "#8ab8d6"
+STYLES = {"mip": "maximum", "attenuated_mip": "attenuated", "iso": "shaded"}
+GL_RENDERER = 0x1F01
+
+
+class VolumeLayers:
+    """Shows volumes in a viewer, always in the same two layers.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Where.
+    mode : {"surface", "volume"}
+        What to show to begin with.
+    """
+
+    def __init__(self, viewer: ViewerModel, mode: Mode = "surface") -> None:
+        self._viewer = viewer
+        self._meshes: Latest[Mesh] = Latest(self._take_mesh, "surface")
+        self._image: Image | None = None
+        self._surface: Surface | None = None
+        self._volume: ShownVolume | None = None
+        self._mesh: Mesh | None = None
+        self._mesh_volume: ShownVolume | None = None
+        self._kept = 0
+        self.scale: IntensityScale | None = None
+        self.level = 0.0
+        self.mode: Mode = mode
+        self.style = "mip"
+        self.colour = LIVE_COLOUR
+
+    @property
+    def volume(self) -> ShownVolume | None:
+        """What is shown."""
+        return self._volume
+
+    @property
+    def live(self) -> Image | Surface | None:
+        """The live layer of the present mode."""
+        return self._surface if self.mode == "surface" else self._image
+
+    def show(self, volume: ShownVolume, scale: IntensityScale) -> None:
+        """Show a volume in the live layers.
+
+        Parameters
+        ----------
+        volume : ShownVolume
+            What to show.
+        scale : IntensityScale
+            Statistics of the volumes of its epoch.
+        """
+        first = self._volume is None
+        self._volume = volume
+        image_was = self._present(self._image)
+        if self.scale is not scale:
+            self._rescale(scale)
+        if image_was:
+            self._image.data = volume.data  # type: ignore[union-attr]
+            self._place(self._image)
+        else:
+            self._add_image()
+        self._ask_mesh()
+        if first and not image_was:
+            self._look()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Show a surface, or render the volume."""
+        self.mode = mode
+        self._ask_mesh()
+        self._show_mode()
+
+    def set_style(self, style: str) -> None:
+        """How the volume is rendered: "mip", "attenuated_mip" or "iso"."""
+        self.style = style
+        if self._image is not None:
+            self._image.rendering = style
+
+    def set_level(self, level: float) -> None:
+        """Contour: the density along the surface."""
+        self.level = level
+        if self._image is not None:
+            self._image.iso_threshold = level
+        self._ask_mesh()
+
+    def set_colour(self, colour: str) -> None:
+        """Colour of the live layers, '#rrggbb'."""
+        self.colour = colour
+        if self._image is not None:
+            self._image.colormap = _ramp(colour)
+        if self._surface is not None:
+            self._surface.colormap = _plain(colour)
+
+    def keep(self, name: str, details: dict[str, Any]) -> Layer | None:
+        """Copy what is shown into a layer of its own, in a colour of its own.
+
+        Parameters
+        ----------
+        name : str
+            Name of the layer.
+        details : dict
+            What it is, for the layer's metadata.
+
+        Returns
+        -------
+        Layer or None
+            None while there is nothing to keep.
+        """
+        volume = self._volume
+        if volume is None:
+            return None
+        colour = CATEGORY_COLOURS[(self._kept + 1) % len(CATEGORY_COLOURS)]
+        common = {"name": name, "metadata": {**details, "level": self.level}, **_placement(volume)}
+        layer: Layer
+        if self.mode == "surface":
+            mesh = self._mesh
+            if mesh is None or self._mesh_volume is not volume or mesh.level != self.level:
+                mesh = mesh_of(volume.data, self.level)
+            layer = _new_surface(mesh, colour, **common)
+        else:
+            layer = self._new_image(volume, colour, **common)
+        self._kept += 1
+        active = self._viewer.layers.selection.active
+        self._viewer.add_layer(layer)
+        self._viewer.layers.selection.active = active
+        return layer
+
+    def shutdown(self) -> None:
+        """Stop the thread; the layers stay as they are."""
+        self._meshes.stop()
+
+    def _rescale(self, scale: IntensityScale) -> None:
+        """Take over another scale; what was set by hand stays where it was in sigma."""
+        before, self.scale = self.scale, scale
+        if before is None:
+            self.level = scale.level
+            return
+        self.level = scale.density(before.in_sigma(self.level))
+        if self._image is not None:
+            low, high = (scale.density(before.in_sigma(v)) for v in self._image.contrast_limits)
+            self._image.contrast_limits_range = _range(scale, low, high)
+            self._image.contrast_limits = (low, high)
+            self._image.iso_threshold = self.level
+
+    def _add_image(self) -> None:
+        if self._volume is None:
+            return
+        self._image = self._new_image(
+            self._volume,
+            self.colour,
+            name=IMAGE_NAME,
+            visible=self.mode == "volume",
+            **_placement(self._volume),
+        )
+        self._viewer.add_layer(self._image)
+
+    def _new_image(self, volume: ShownVolume, colour: str, **options: Any) -> Image:
+        scale = self.scale or IntensityScale.of(volume.data)
+        limits = (scale.mean, max(scale.top, scale.mean + 1e-9))
+        if self._present(self._image) and options["name"] != IMAGE_NAME:
+            limits = tuple(self._image.contrast_limits)  # type: ignore[union-attr]
+        image = Image(
+            volume.data,
+            colormap=_ramp(colour),
+            contrast_limits=limits,
+            rendering=self.style,
+            iso_threshold=self.level,
+            blending="additive",
+            **options,
+        )
+        image.contrast_limits_range = _range(scale, *limits)
+        image.contrast_limits = limits
+        return image
+
+    def _ask_mesh(self) -> None:
+        volume = self._volume
+        if volume is None or self.mode != "surface":
+            return
+        self._meshes.request(partial(mesh_of, volume.data, self.level))
+
+    def _take_mesh(self, mesh: Mesh) -> None:
+        volume = self._volume
+        if volume is None:
+            return
+        self._mesh, self._mesh_volume = mesh, volume
+        if self._present(self._surface):
+            self._surface.data = layer_data(mesh)  # type: ignore[union-attr]
+            self._place(self._surface)
+        else:
+            self._surface = _new_surface(mesh, self.colour, name=SURFACE_NAME, **_placement(volume))
+            self._viewer.add_layer(self._surface)
+        self._show_mode()
+
+    def _show_mode(self) -> None:
+        if self._image is not None:
+            self._image.visible = self.mode == "volume"
+        if self._surface is not None:
+            self._surface.visible = self.mode == "surface"
+        live = self.live
+        if live is not None and live in self._viewer.layers:
+            self._viewer.layers.selection.active = live
+
+    def _present(self, layer: Layer | None) -> bool:
+        """Whether the layer is still there: anybody may delete it from the list."""
+        return layer is not None and layer in self._viewer.layers
+
+    def _place(self, layer: Layer | None) -> None:
+        if layer is None or self._volume is None:
+            return
+        for name, value in _placement(self._volume).items():
+            if not np.array_equal(getattr(layer, name), value) and name != "units":
+                setattr(layer, name, value)
+
+    def _look(self) -> None:
+        """Turn to 3D and look at the whole box: once, for the first volume."""
+        self._viewer.dims.ndisplay = 3
+        # With x to the right and y down, z must point away, or the molecule would be
+        # its mirror image. (napari's default is right-handed in z, y, x instead.)
+        self._viewer.scene.camera.orientation = ("away", "down", "right")
+        self._viewer.reset_view()
+        self._viewer.canvas.overlays.scale_bar.visible = True
+
+
+def software_rendering() -> bool:
+    """Whether OpenGL is done by the processor, where painting a volume takes seconds."""
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    surface.create()
+    if not context.create() or not context.makeCurrent(surface):
+        return True
+    try:
+        name = str(context.functions().glGetString(GL_RENDERER)).lower()
+    except AttributeError:  # PyQt6 offers no functions of the context
+        return False
+    finally:
+        context.doneCurrent()
+    return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
+
+
+def _placement(volume: ShownVolume) -> dict[str, Any]:
+    """Scale in Å, and the middle of the box at the origin whatever the box."""
+    step = volume.pixel_size or 1.0
+    middle = -(np.array(volume.data.shape) // 2) * step
+    unit = "pixel" if volume.pixel_size is None else "angstrom"
+    return {"scale": np.full(3, step), "translate": middle, "units": (unit,) * 3}
+
+
+def _range(scale: IntensityScale, low: float, high: float) -> tuple[float, float]:
+    return min(scale.lowest, low, scale.mean - scale.sigma), max(scale.highest, high)
+
+
+def _new_surface(mesh: Mesh, colour: str, **options: Any) -> Surface:
+    return Surface(
+        layer_data(mesh),
+        colormap=_plain(colour),
+        contrast_limits=(0, 1),
+        shading="smooth",
+        **options,
+    )
+
+
+def _ramp(colour: str) -> Colormap:
+    """From black through a colour to near white: depth within the densest parts."""
+    rgb = np.array(QColor(colour).getRgbF()[:3])
+    stops = np.array([[0, 0, 0], 0.85 * rgb, 0.35 * rgb + 0.65])
+    return Colormap(
+        np.column_stack([stops, np.ones(3)]), controls=(0.0, 0.7, 1.0), name=f"ramp {colour}"
+    )
+
+
+def _plain(colour: str) -> Colormap:
+    rgb = np.array(QColor(colour).getRgbF()[:3])
+    return Colormap([[*(0.4 * rgb), 1], [*rgb, 1]], name=f"plain {colour}")

@@ -1,0 +1,72 @@
+"""Surfaces of constant density, as triangles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from skimage.measure import marching_cubes
+
+LARGEST_BOX = 160
+"""Beyond it every second voxel is taken: more triangles than pixels gain nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A surface in voxel units.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float32 array
+        z, y, x.
+    faces : (F, 3) int array
+        Vertices of each triangle.
+    level : float
+        Density along it.
+    """
+
+    vertices: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.int32]
+    level: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether no density reaches the level."""
+        return len(self.faces) == 0
+
+
+# A layer needs something to hold where there is no surface; this has no area.
+_NOTHING = (np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
+
+
+def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
+    """The surface at a density, of every second voxel where the box is large.
+
+    Parameters
+    ----------
+    data : (box, box, box) float32 array
+        Density, z, y, x.
+    level : float
+        Density along the surface.
+
+    Returns
+    -------
+    Mesh
+        Empty where the density does not cross the level.
+    """
+    if not float(data.min()) < level < float(data.max()):
+        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), level)
+    step = 1 if max(data.shape) <= LARGEST_BOX else 2
+    vertices, faces, _, _ = marching_cubes(
+        data, level, step_size=step, gradient_direction="ascent", allow_degenerate=False
+    )
+    return Mesh(vertices.astype(np.float32), faces.astype(np.int32), level)
+
+
+def layer_data(
+    mesh: Mesh,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Vertices, faces and values (all 1) for a Surface layer; nothing to see of an empty mesh."""
+    vertices, faces = _NOTHING if mesh.empty else (mesh.vertices, mesh.faces)
+    return vertices, faces, np.ones(len(vertices), np.float32)

@@ -1,0 +1,73 @@
+"""What a volume is, in words: whose, of which epoch, how good, how large a voxel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_cryodrgn.session_records import ShownVolume
+
+MOST_Z = 8
+"""Latent coordinates that are written out."""
+
+
+def title_text(volume: ShownVolume) -> str:
+    """Whose volume it is: 'Particle 1176 · epoch 20'."""
+    if volume.pick is not None:
+        who = f"Particle {volume.pick.row:,}"
+    elif len(volume.z):
+        who = "Latent point"
+    else:
+        who = "Volume of all particles"
+    return f"{who}  ·  epoch {volume.epoch}"
+
+
+def facts_text(volume: ShownVolume) -> str:
+    """Its image, its latent point, how good it is, how large a voxel, how long it took."""
+    lines = []
+    if volume.pick is not None and volume.pick.name:
+        lines.append(volume.pick.name)
+    if len(volume.z):
+        lines.append(f"z = {z_text(volume)}")
+    size = "pixel size unknown" if volume.pixel_size is None else f"{volume.pixel_size:.4g} Å/voxel"
+    facts = [volume.rung, size]
+    if volume.seconds is not None:
+        facts.append(seconds_text(volume.seconds))
+    lines.append("  ·  ".join(facts))
+    return "\n".join(lines)
+
+
+def z_text(volume: ShownVolume) -> str:
+    """Its latent coordinates, the first few where there are many."""
+    shown = ", ".join(f"{value:.3g}" for value in volume.z[:MOST_Z])
+    return f"({shown}{', …' if len(volume.z) > MOST_Z else ''})"
+
+
+def seconds_text(seconds: float) -> str:
+    """A short time: '180 ms', '2.4 s'."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def layer_name(volume: ShownVolume, taken: set[str]) -> str:
+    """Name of a layer that keeps it; numbered where that name is taken."""
+    who = "state" if volume.pick is None else f"particle {volume.pick.row}"
+    name = f"{who} · epoch {volume.epoch}"
+    number = 2
+    numbered = name
+    while numbered in taken:
+        numbered = f"{name} ({number})"
+        number += 1
+    return numbered
+
+
+def details_of(volume: ShownVolume) -> dict[str, Any]:
+    """What a kept layer remembers of it."""
+    return {
+        "epoch": volume.epoch,
+        "z": volume.z.tolist(),
+        "particle_row": None if volume.pick is None else volume.pick.row,
+        "particle_name": None if volume.pick is None else volume.pick.name,
+        "pixel_size": volume.pixel_size,
+        "rung": volume.rung,
+        "file": None if volume.file is None else str(volume.file),
+        "volume": volume.data,
+    }
