@@ -15,13 +15,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
+from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.form_editors import Editor, editor_for
 
 Model = TypeVar("Model", bound=BaseModel)
 
-LABEL_WIDTH = 138
+LABEL_WIDTH = 148
 ERROR_STYLE = "color: #ff8080;"
 
 _MESSAGES = {
@@ -90,8 +90,6 @@ class ConfigForm(QWidget, Generic[Model]):
         super().__init__(parent)
         self._model = model
         self.rows: dict[str, FieldRow] = {}
-        self.advanced = QCollapsible("More options")
-        self.advanced.setDuration(0)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setStyleSheet(ERROR_STYLE)
@@ -105,9 +103,9 @@ class ConfigForm(QWidget, Generic[Model]):
         essential = {n: f for n, f in fields.items() if not _extra(f, "advanced")}
         hidden = {n: f for n, f in fields.items() if n not in essential}
         layout.addWidget(self._section(essential))
-        if hidden:
-            self.advanced.addWidget(self._section(hidden))
-            layout.addWidget(self.advanced)
+        self.advanced = Fold("More options", self._section(hidden))
+        self.advanced.setVisible(bool(hidden))
+        layout.addWidget(self.advanced)
         layout.addWidget(self.problem)
         self.set_values({n: f.get_default() for n, f in fields.items() if not f.is_required()})
 
@@ -135,6 +133,15 @@ class ConfigForm(QWidget, Generic[Model]):
         except ValidationError as error:
             self._show_errors(error)
             return None
+
+    def show_error(self, name: str, message: str) -> None:
+        """Show at a field what is wrong with it, and bring it into view."""
+        row = self.rows[name]
+        row.show_error(message)
+        if self.advanced.isAncestorOf(row):
+            self.advanced.open()
+        row.editor.widget.setFocus()
+        _scroll_to(row)
 
     def _add_row(self, name: str, field: FieldInfo) -> None:
         row = FieldRow(name, field)
@@ -173,11 +180,9 @@ class ConfigForm(QWidget, Generic[Model]):
         for detail in error.errors():
             name = str(detail["loc"][0]) if detail["loc"] else ""
             by_field.setdefault(name, []).append(error_text(detail))
-        shown = [self.rows[name] for name in by_field if name in self.rows]
-        for row in shown:
-            row.show_error(" or ".join(dict.fromkeys(by_field[row.name])))
-            if self.advanced.isAncestorOf(row):
-                self.advanced.expand(animate=False)
+        shown = [name for name in by_field if name in self.rows]
+        for name in reversed(shown):  # the first one is left in view
+            self.show_error(name, " or ".join(dict.fromkeys(by_field[name])))
         elsewhere = [
             f"{self._title(name)}: {message}" if name else message
             for name, messages in by_field.items()
@@ -186,9 +191,6 @@ class ConfigForm(QWidget, Generic[Model]):
         ]
         self.problem.setText("\n".join(elsewhere))
         self.problem.setVisible(bool(elsewhere))
-        if shown:
-            shown[0].editor.widget.setFocus()
-            _scroll_to(shown[0])
 
     def _title(self, name: str) -> str:
         field = self._model.model_fields.get(name)

@@ -1,0 +1,149 @@
+"""The losses of a training, epoch by epoch, with the epoch under way as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
+
+# Told apart on dark and light grounds, also by the colour-blind (Okabe and Ito, 2008).
+TOTAL_COLOUR = "#e69f00"
+RECONSTRUCTION_COLOUR = "#56b4e9"
+KL_COLOUR = "#cc79a7"
+# The running mean of a few images jumps about and would set the scale of the plot.
+TRAIL_FROM = 0.15
+
+CURVES = {
+    "loss": ("total", TOTAL_COLOUR),
+    "gen_loss": ("reconstruction", RECONSTRUCTION_COLOUR),
+    "kld": ("KL divergence", KL_COLOUR),
+}
+
+
+class EpochAxis(pyqtgraph.AxisItem):
+    """Axis that has ticks at whole numbers only."""
+
+    def tickSpacing(  # noqa: N802 - pyqtgraph
+        self,
+        minVal: float,
+        maxVal: float,
+        size: float,
+    ) -> list[tuple[float, float]]:
+        """Distances of major and minor ticks, none below one."""
+        spacings = super().tickSpacing(minVal, maxVal, size)
+        return [(max(1.0, step), offset) for step, offset in spacings[:1]]
+
+
+class LossPlot(QWidget):
+    """Total and reconstruction loss above, KL divergence below, over the epochs."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.canvas = pyqtgraph.GraphicsLayoutWidget()
+        self.canvas.setMinimumHeight(200)
+        self._epochs: list[EpochMetrics] = []
+        self._live: dict[str, list[tuple[float, float]]] = {name: [] for name in CURVES}
+        self._live_epoch = 0
+        self._losses = self.canvas.addPlot(row=0, col=0, axisItems={"bottom": EpochAxis("bottom")})
+        self._kl = self.canvas.addPlot(row=1, col=0, axisItems={"bottom": EpochAxis("bottom")})
+        self._kl.setXLink(self._losses)
+        self.canvas.ci.layout.setRowStretchFactor(0, 3)
+        self.canvas.ci.layout.setRowStretchFactor(1, 2)
+        self._curves: dict[str, pyqtgraph.PlotDataItem] = {}
+        self._trails: dict[str, pyqtgraph.PlotDataItem] = {}
+        # Losses fall and the KL divergence rises: each legend stands where no curve is.
+        self._set_up(self._losses, ("loss", "gen_loss"), legend=(-6, 4))
+        self._set_up(self._kl, ("kld",), legend=(8, 4))
+        self._kl.setLabel("bottom", "epoch")
+        self._kl.getAxis("bottom").setHeight(34)
+        self._losses.getAxis("bottom").setStyle(showValues=False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.canvas)
+        self.set_colours(background="#262930", text="#f0f1f2")
+
+    def set_colours(self, *, background: str, text: str) -> None:
+        """Follow a theme.
+
+        Parameters
+        ----------
+        background, text : str
+            Colours in a form that Qt understands.
+        """
+        self.canvas.setBackground(background)
+        for plot in (self._losses, self._kl):
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setPen(QColor(text))
+                plot.getAxis(side).setTextPen(QColor(text))
+            plot.legend.setLabelTextColor(text)
+            for _, label in plot.legend.items:
+                label.setText(label.text)
+
+    def clear(self) -> None:
+        """Forget every epoch."""
+        self.show_epochs([])
+        self._forget_trail(0)
+
+    def show_epochs(self, epochs: Sequence[EpochMetrics]) -> None:
+        """Show finished epochs in place of those shown so far."""
+        self._epochs = list(epochs)
+        numbers = np.array([record.epoch for record in self._epochs], dtype=float)
+        for name, curve in self._curves.items():
+            curve.setData(numbers, np.array([getattr(record, name) for record in self._epochs]))
+        if self._epochs and self._epochs[-1].epoch >= self._live_epoch:
+            self._forget_trail(self._epochs[-1].epoch + 1)
+
+    def show_progress(self, progress: TrainingProgress) -> None:
+        """Add the running means of the epoch under way."""
+        if progress.phase != "training" or not progress.n_images:
+            return
+        if progress.epoch != self._live_epoch:
+            self._forget_trail(progress.epoch)
+        share = progress.images_done / progress.n_images
+        if share < TRAIL_FROM:
+            return
+        position = progress.epoch - 1 + share
+        for name, trail in self._trails.items():
+            value = getattr(progress, name)
+            if value is not None:
+                self._live[name].append((position, value))
+                trail.setData(np.array(self._live[name]))
+
+    def points_shown(self, name: str) -> tuple[int, int]:
+        """Finished epochs and running means drawn of one curve, by its name in `CURVES`."""
+        finished = self._curves[name].getData()[0]
+        running = self._trails[name].getData()[0]
+        return tuple(0 if part is None else len(part) for part in (finished, running))  # type: ignore[return-value]
+
+    def _set_up(
+        self, plot: pyqtgraph.PlotItem, names: Sequence[str], legend: tuple[int, int]
+    ) -> None:
+        plot.addLegend(offset=legend, labelTextSize="8pt")
+        plot.getAxis("left").setWidth(52)
+        plot.getAxis("left").enableAutoSIPrefix(False)
+        plot.getAxis("bottom").enableAutoSIPrefix(False)
+        plot.setLimits(minXRange=1.5)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.showGrid(x=False, y=True, alpha=0.15)
+        for name in names:
+            title, colour = CURVES[name]
+            pen = pyqtgraph.mkPen(colour, width=2)
+            self._curves[name] = plot.plot(
+                pen=pen, symbol="o", symbolSize=5, symbolBrush=colour, symbolPen=None, name=title
+            )
+            faint = pyqtgraph.mkPen(colour, width=1, style=Qt.PenStyle.DotLine)
+            self._trails[name] = plot.plot(pen=faint)
+
+    def _forget_trail(self, epoch: int) -> None:
+        self._live_epoch = epoch
+        for name, trail in self._trails.items():
+            self._live[name].clear()
+            trail.setData(np.empty(0), np.empty(0))
