@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -224,6 +225,34 @@ def whole_cube(box: int) -> torch.Tensor:
     return ((steps[:, None, None] * side + steps[:, None]) * side + steps).reshape(-1)
 
 
+@lru_cache(maxsize=4)
+def masked_planes(trained_box: int, box: int, radius: int) -> torch.Tensor:
+    """Points of a cubic lattice of side box + 1 within a ball, as ``cryodrgn abinit`` has it.
+
+    Parameters
+    ----------
+    trained_box : int
+        Box the model was trained on.
+    box : int
+        Box of the volume.
+    radius : int
+        Radius of the ball, lattice steps.
+
+    Returns
+    -------
+    (P,) int64 tensor
+        Flat indices, ascending. Each plane's disc has a whole number of steps as radius
+        and lacks its centre (0, 0, k_z).
+    """
+    lattice = Lattice(box, 0.5 * box / trained_box)
+    trained_side = trained_box + 1
+    planes = []
+    for k_z in lattice.axis.tolist():
+        squared = max((radius / trained_side) ** 2 - k_z**2, 0.0)
+        planes.append(lattice.disc(math.floor(math.sqrt(squared) * trained_side)))
+    return torch.nonzero(torch.cat(planes))[:, 0]
+
+
 def _transform(
     model: LoadedModel,
     z: torch.Tensor | None,
@@ -237,7 +266,9 @@ def _transform(
     side = box + 1
     total = side**3
     axis = Lattice(box, 0.5 * box / model.box, device).axis
-    if decoder.domain == "fourier":
+    if model.mask_radius is not None:
+        index, n_mirrored = masked_planes(model.box, box, model.mask_radius), 0
+    elif decoder.domain == "fourier":
         index, n_mirrored = half_ball(model.box, box, encoded=decoder.pe_type != "none")
     else:
         index, n_mirrored = whole_cube(box), 0

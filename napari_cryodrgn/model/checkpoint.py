@@ -13,6 +13,7 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import replacing
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.model import safe_load
+from napari_cryodrgn.model.abinit import read_hypervolume
 from napari_cryodrgn.model.loaded import LoadedModel, model_with_weights
 from napari_cryodrgn.model.state_keys import to_disk
 from napari_cryodrgn.model.vae import VAE
@@ -186,17 +187,18 @@ def load_model_files(
         Where files are missing or unusable, or weights and configuration disagree.
     """
     run_config = read_run_config(config)
-    if run_config.kind == "abinit":
-        raise InputError(
-            "models of 'cryodrgn abinit' cannot be decoded yet", file=config, field="kind"
-        )
     checkpoint = read_checkpoint(weights)
     norm = run_config.norm or checkpoint.norm
     if norm is None:
         raise InputError("the normalisation is missing", file=config, field="norm")
-    vae = model_with_weights(run_config, checkpoint.model_state, Path(weights))
     number = checkpoint.epoch if epoch is None else epoch
-    return LoadedModel(vae.to(device), run_config, number, norm)
+    path = Path(weights)
+    if run_config.kind != "abinit":
+        vae = model_with_weights(run_config, checkpoint.model_state, path)
+        return LoadedModel(vae.to(device), run_config, number, norm)
+    found = read_hypervolume(checkpoint.extra, run_config, path)
+    vae = model_with_weights(found.config, found.state, path, latent_freqs=found.latent_freqs)
+    return LoadedModel(vae.to(device), found.config, number, norm, found.mask_radius)
 
 
 def _is_state(state: object) -> bool:

@@ -24,6 +24,9 @@ class Decoder(nn.Module):
         Encoding, layers, width, domain, activation and latent dimensions.
     box : int
         Side of the images the model is trained on, px.
+    latent_freqs : (n,) tensor, optional
+        Frequencies by which the latent is encoded as points are, axis by axis; as it is
+        where not given.
 
     Raises
     ------
@@ -31,7 +34,9 @@ class Decoder(nn.Module):
         Where the encoding's settings do not fit each other.
     """
 
-    def __init__(self, config: ModelConfig, box: int) -> None:
+    def __init__(
+        self, config: ModelConfig, box: int, *, latent_freqs: torch.Tensor | None = None
+    ) -> None:
         super().__init__()
         self.box = box
         self.zdim = config.zdim
@@ -40,6 +45,7 @@ class Decoder(nn.Module):
         n = config.pe_dim or box // 2
         self.rand_freqs: nn.Parameter | None = None
         self.axis_freqs: torch.Tensor
+        self.latent_freqs: torch.Tensor | None
         if config.pe_type == "gaussian":
             if config.feat_sigma is None:
                 raise InputError("the Gaussian encoding needs a spread", field="feat_sigma")
@@ -55,9 +61,11 @@ class Decoder(nn.Module):
                 field="pe_type",
                 value="none",
             )
-        self.n_features = 3 if config.pe_type == "none" else 6 * n
+        self.register_buffer("latent_freqs", latent_freqs, persistent=False)
+        n_features = 3 if config.pe_type == "none" else 6 * n
+        per_latent = 1 if latent_freqs is None else 2 * len(latent_freqs)
         self.decoder = MLP(
-            self.n_features + config.zdim,
+            n_features + per_latent * config.zdim,
             config.dec_layers,
             config.dec_dim,
             2 if config.domain == "fourier" else 1,
@@ -65,7 +73,7 @@ class Decoder(nn.Module):
         )
 
     def features(self, points: torch.Tensor) -> torch.Tensor:
-        """Positional encoding, (..., n_features), of points (..., 3) in cycles per pixel.
+        """Positional encoding of points (..., 3) in cycles per pixel.
 
         Never in reduced precision: the phases reach hundreds of radians.
         """
@@ -91,6 +99,8 @@ class Decoder(nn.Module):
         (..., P, 2) or (..., P, 1) tensor
             Real and imaginary part, or Hartley value.
         """
+        if z is not None and self.latent_freqs is not None:
+            z = encode_axes(z, self.latent_freqs)
         hidden = self.decoder.first(self.features(points))
         return self.decoder.rest(hidden + self.decoder.offset(z)[..., None, :])
 

@@ -10,7 +10,7 @@ import torch
 from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.model.state_keys import from_disk, has_plain_encoder
-from napari_cryodrgn.model.vae import VAE, build_vae
+from napari_cryodrgn.model.vae import VAE
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,16 @@ class LoadedModel:
         Epochs finished.
     norm : (float, float)
         Mean and standard deviation that the images' transforms were normalised by.
+    mask_radius : int or None
+        Radius (lattice steps) of the ball outside which the model was not trained; None
+        where all of it was.
     """
 
     vae: VAE
     config: RunConfig
     epoch: int
     norm: tuple[float, float]
+    mask_radius: int | None = None
 
     @property
     def box(self) -> int:
@@ -46,7 +50,13 @@ class LoadedModel:
         return self.vae.zdim
 
 
-def model_with_weights(config: RunConfig, state: dict[str, torch.Tensor], path: Path) -> VAE:
+def model_with_weights(
+    config: RunConfig,
+    state: dict[str, torch.Tensor],
+    path: Path,
+    *,
+    latent_freqs: torch.Tensor | None = None,
+) -> VAE:
     """Build the model that a run's configuration describes, and give it its weights.
 
     Parameters
@@ -57,6 +67,8 @@ def model_with_weights(config: RunConfig, state: dict[str, torch.Tensor], path: 
         Weights, under the names in the file.
     path : Path
         The file they come from, for messages.
+    latent_freqs : (n,) tensor, optional
+        See `Decoder`.
 
     Returns
     -------
@@ -72,7 +84,7 @@ def model_with_weights(config: RunConfig, state: dict[str, torch.Tensor], path: 
     encodes = has_plain_encoder(state)
     if not encodes:
         state = {name: part for name, part in state.items() if not name.startswith("encoder.")}
-    vae = build_vae(config.model, config.box, with_encoder=encodes)
+    vae = VAE(config.model, config.box, with_encoder=encodes, latent_freqs=latent_freqs)
     _check_state(state, vae.state_dict(), path)
     vae.load_state_dict(state)
     return vae.eval().requires_grad_(False)

@@ -62,15 +62,15 @@ def encode_axes(points: torch.Tensor, freqs: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    points : (..., 3) tensor
-        Frequencies k, cycles per pixel.
+    points : (..., d) tensor
+        Frequencies k, cycles per pixel: x, y, z.
     freqs : (n,) tensor
         From `frequencies`.
 
     Returns
     -------
-    (..., 6 n) tensor
-        For each of x, y, z: n sines, then n cosines.
+    (..., 2 d n) tensor
+        For each axis: n sines, then n cosines.
     """
     phases = points[..., None] * freqs
     return torch.cat((phases.sin(), phases.cos()), dim=-1).flatten(-2)

@@ -25,6 +25,8 @@ class VAE(nn.Module):
         Whether images can be encoded; False for a model that has latents but whose
         encoder is missing or of another kind (tilt series, auto-decoder). Without
         latent dimensions there is no encoder anyway.
+    latent_freqs : (n,) tensor, optional
+        See `Decoder`.
 
     Attributes
     ----------
@@ -37,7 +39,14 @@ class VAE(nn.Module):
         Where the box is odd or settings do not fit each other.
     """
 
-    def __init__(self, config: ModelConfig, box: int, *, with_encoder: bool = True) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        box: int,
+        *,
+        with_encoder: bool = True,
+        latent_freqs: torch.Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.box = box
@@ -54,7 +63,7 @@ class VAE(nn.Module):
                     value=config.enc_mask,
                 )
             self.encoder = Encoder(n_points, config)
-        self.decoder = Decoder(config, box)
+        self.decoder = Decoder(config, box, latent_freqs=latent_freqs)
 
     @property
     def zdim(self) -> int:
@@ -107,7 +116,6 @@ def build_vae(
     box: int,
     *,
     generator: torch.Generator | None = None,
-    with_encoder: bool = True,
 ) -> VAE:
     """A model with freshly drawn weights.
 
@@ -119,8 +127,6 @@ def build_vae(
         Side of the images, px; even.
     generator : torch.Generator, optional
         Source of the weights; torch's global one if not given.
-    with_encoder : bool
-        See `VAE`.
 
     Returns
     -------
@@ -132,8 +138,8 @@ def build_vae(
         Where the box is odd or settings do not fit each other.
     """
     if generator is None:
-        return VAE(config, box, with_encoder=with_encoder)
+        return VAE(config, box)
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return VAE(config, box, with_encoder=with_encoder)
+        return VAE(config, box)

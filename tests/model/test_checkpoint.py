@@ -18,7 +18,7 @@ from napari_cryodrgn.model.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from napari_cryodrgn.model.vae import build_vae
+from napari_cryodrgn.model.vae import VAE, build_vae
 from napari_cryodrgn.run import RunFolder
 
 BOX = 16
@@ -135,7 +135,7 @@ def test_wrappers_of_pytorch_leave_no_trace(tmp_path):
 
 
 def test_auto_decoders_have_latents_but_no_encoder(tmp_path):
-    vae = build_vae(small(), BOX, with_encoder=False)
+    vae = VAE(small(), BOX, with_encoder=False)
     state = {name.removeprefix("decoder."): part for name, part in vae.state_dict().items()}
     torch.save(
         {"epoch": 2, "model_state_dict": state, "norm": [0, 5.0]}, tmp_path / "weights.2.pkl"
@@ -315,3 +315,75 @@ def test_weights_of_the_older_ab_initio_command_load(data_folder):
     assert [part.shape for part in checkpoint.extra["search_pose"]] == [(100, 3, 3), (100, 2)]
     model = load_model_files(folder / "het_weights.pkl", folder / "het_config.yaml")
     assert (model.epoch, model.norm, model.box, model.zdim) == (0, (0.0, 94.4266), 64, 8)
+
+
+def write_abinit(folder, *, latent_freqs=None, box=BOX, **changes):
+    """A run of ``cryodrgn abinit``, as far as decoding needs it; returns its model."""
+    settings = {
+        "resolution": box + 1,
+        "z_dim": 2,
+        "n_layers": 1,
+        "hidden_dim": 8,
+        "pe_type": "gaussian",
+        "pe_dim": 4,
+        "feat_sigma": 0.5,
+        "domain": "hartley",
+    }
+    vae = VAE(small(domain="hartley"), box, with_encoder=False, latent_freqs=latent_freqs)
+    state = {
+        name.removeprefix("decoder.").replace("decoder.main", "mlp.main"): part
+        for name, part in vae.state_dict().items()
+    }
+    if latent_freqs is not None:
+        state["geom_freqs_conf"] = latent_freqs
+    content = {
+        "epoch": 5,
+        "model_state_dict": {f"hypervolume.{name}": part for name, part in state.items()},
+        "hypervolume_state_dict": state,
+        "hypervolume_params": settings,
+        "output_mask_radius": box // 2,
+        **changes,
+    }
+    torch.save({k: v for k, v in content.items() if v != "missing"}, folder / "weights.5.pkl")
+    (folder / "config.yaml").write_text(
+        "data_norm_mean: 0.0\ndata_norm_std: 4.0\n"
+        "dataset_args: {particles: a.mrcs, ctf: null, ind: null, datadir: null}\n"
+        "model_args: {zdim: 2, use_conf_encoder: false, pe_type: gaussian, pe_dim: 4,\n"
+        "  feat_sigma: 0.5, domain: hartley}\ntraining: {}\n"
+    )
+    return vae
+
+
+@pytest.mark.parametrize("latent_freqs", [None, torch.pi * 2.0 ** torch.arange(-4, 0)])
+def test_models_of_ab_initio_runs_load(tmp_path, latent_freqs):
+    """Their networks are described in the checkpoint, not in the configuration."""
+    vae = write_abinit(tmp_path, latent_freqs=latent_freqs)
+    model = load_model(RunFolder(tmp_path))
+    assert_same_weights(model.vae, vae)
+    assert (model.box, model.zdim, model.norm, model.mask_radius) == (BOX, 2, (0.0, 4.0), 8)
+    points, z = torch.rand(7, 3) - 0.5, torch.tensor([0.3, -2.0])
+    assert torch.equal(model.vae.decoder(points, z), vae.decoder(points, z))
+    if latent_freqs is not None:
+        phases = z[:, None] * latent_freqs
+        encoded = torch.cat((phases.sin(), phases.cos()), dim=1).reshape(-1)
+        features = vae.decoder.features(points)
+        whole = vae.decoder.decoder(torch.cat((features, encoded.expand(7, -1)), dim=1))
+        assert torch.allclose(vae.decoder(points, z), whole[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"hypervolume_params": "missing"}, "hypervolume_params"),
+        ({"hypervolume_params": {"z_dim": 2}}, "n_layers"),
+        ({"hypervolume_params": [1]}, "hypervolume_params"),
+        ({"output_mask_radius": "missing"}, "output_mask_radius"),
+        ({"hypervolume_state_dict": {}}, "decoder.rand_freqs"),
+    ],
+)
+def test_broken_ab_initio_checkpoints_are_named(tmp_path, change, field):
+    write_abinit(tmp_path, **change)
+    with pytest.raises(InputError) as caught:
+        load_model(RunFolder(tmp_path))
+    assert caught.value.field == field
+    assert caught.value.file == tmp_path / "weights.5.pkl"
