@@ -67,8 +67,11 @@ def model_from_options(model: type[Model], values: dict[str, Any]) -> Model:
     try:
         return model.model_validate({name: value for name, value in values.items() if value != []})
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
+        errors = error.errors()
+        first = errors[0]
+        # A field of several types has an error for each of them.
+        about = [found["msg"] for found in errors if found["loc"][:1] == first["loc"][:1]]
+        message = " or ".join(text.removeprefix("Value error, ") for text in about)
         if not first["loc"]:
             raise typer.BadParameter(message) from error
         name = str(first["loc"][0])

@@ -159,8 +159,12 @@ def z_of_particles(
             field="--particles",
             hint="Give latent points with -z or --zfile",
         )
-    wanted = ParticleRows(np.array(rows, dtype=np.int64), own.n_source, own.fingerprint)
-    return opened.latent.mu[own.positions_of(wanted)]
+    try:
+        wanted = ParticleRows(np.array(rows, dtype=np.int64), own.n_source, own.fingerprint)
+        positions = own.positions_of(wanted)
+    except InputError as error:
+        raise InputError(error.problem, field="--particles", value=error.value) from error
+    return opened.latent.mu[positions]
 
 
 def _count(run: RunFolder) -> int | None:

@@ -141,7 +141,7 @@ def test_particles_are_named_by_their_rows_in_the_source_table(
     with_indices(run, [70, 10, 30, 20], tmp_path / "ind.pkl")
     mu = read_latents(run.latents(2)).mu
     np.testing.assert_array_equal(z_of_particles(run, None, [20, 70]), mu[[3, 0]])
-    with pytest.raises(InputError, match="index = 0"):
+    with pytest.raises(InputError, match="--particles = 0"):
         z_of_particles(run, None, [0])
 
 

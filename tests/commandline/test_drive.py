@@ -1,0 +1,78 @@
+"""Driving a task: its result, its errors, and stopping it."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import typer
+
+from napari_cryodrgn.commandline.drive import drive, errors_as_status
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.progress import Progress, Task
+
+
+def counting(n: int, closed: list[int]) -> Task[str]:
+    try:
+        for number in range(n):
+            yield Progress(number, n, "Counting", n - number)
+    except GeneratorExit:
+        closed.append(number)
+        raise
+    return "counted"
+
+
+def test_the_result_comes_back_and_progress_goes_to_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert drive(counting(3, [])) == "counted"
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Counting 0%, 3 s left" in captured.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_task_at_its_next_report(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed: list[int] = []
+
+    def task() -> Task[str]:
+        counting_task = counting(100, closed)
+        for _ in range(5):
+            yield next(counting_task)
+        signal.raise_signal(number)
+        yield from counting_task
+        return "never"
+
+    before = signal.getsignal(number)
+    with pytest.raises(typer.Exit) as stopped:
+        drive(task(), lambda: "All is whole.")
+    assert stopped.value.exit_code == 128 + number
+    assert len(closed) == 1
+    assert closed[0] < 10
+    assert "stopped. All is whole." in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    def stuck() -> Task[None]:
+        yield Progress(0)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not reached")
+
+    with pytest.raises(KeyboardInterrupt):
+        drive(stuck())
+
+
+def test_input_errors_are_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as failed, errors_as_status():
+        raise InputError("two\nlines", file="a.star", field="column", value=3)
+    assert failed.value.exit_code == 1
+    assert capsys.readouterr().err == "napari-cryodrgn: error: a.star: column = 3: two lines\n"
+
+
+def test_faults_of_ours_keep_their_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), errors_as_status():
+        _ = 1 / 0
