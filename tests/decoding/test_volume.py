@@ -12,6 +12,7 @@ from napari_cryodrgn.decoding.volume import chunk_size, decode_volume, decode_vo
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.imaging.hartley import hartley_2d, hartley_3d, inverse_hartley_3d
 from napari_cryodrgn.imaging.lattice import Lattice
+from napari_cryodrgn.imaging.rotation import rotations_from_euler
 
 Z = np.array([0.5, -1.0], dtype=np.float32)
 
@@ -79,6 +80,23 @@ def test_central_slice_is_the_transform_of_the_projection(make_model):
     inside = disc.reshape(17, 17)[:-1, :-1]
     expected = transform.reshape(17, 17)[:-1, :-1]
     assert torch.allclose(found[inside], expected[inside], atol=1e-3 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("angles", [(0, 90, 0), (90, 90, 0), (90, 90, 90), (0, 90, 90)])
+def test_a_rotated_slice_is_the_volume_there(make_model, angles):
+    """Plane points times R are points (x, y, z) of the volume, stored [z, y, x]."""
+    model = make_model()
+    lattice = model.vae.lattice
+    points = lattice.coords[lattice.disc(7)]
+    points = points @ torch.from_numpy(rotations_from_euler(*angles))[0]
+    slices = model.vae.decoder.slice_values(points, torch.from_numpy(Z)) * model.norm[1]
+    transform = hartley_3d(torch.from_numpy(decode_volume(model, Z)))
+    x, y, z = (torch.round(points * 16).long() + 8).T
+    # On the central planes themselves the slice may take the other half.
+    off_plane = points[:, 2].abs() > 1e-4
+    assert int(off_plane.sum()) > 100
+    found, expected = transform[z, y, x][off_plane], slices[off_plane]
+    assert torch.allclose(found, expected, atol=1e-3 * float(slices.abs().max()))
 
 
 def test_a_smaller_box_keeps_the_low_frequencies(make_model):
