@@ -270,6 +270,10 @@ class PathRow(QWidget):
         """Show a path."""
         self.edit.setText("" if path is None else str(path))
 
+    def set_filter(self, file_filter: str) -> None:
+        """Files that the dialog offers, in Qt's form."""
+        self._filter = file_filter
+
     def browse(self) -> None:
         """Ask for a path with the system's dialog."""
         start = self.edit.text().strip() or str(Path.home())

@@ -80,15 +80,23 @@ class ConfigForm(QWidget, Generic[Model]):
         Its fields carry ``group`` and ``advanced`` in ``json_schema_extra``.
     leave_out : collection of str
         Fields that are set elsewhere and get no row.
+    headings : bool
+        Whether to show the groups' names.
     """
 
     changed = Signal(str)
 
     def __init__(
-        self, model: type[Model], *, leave_out: Collection[str] = (), parent: QWidget | None = None
+        self,
+        model: type[Model],
+        *,
+        leave_out: Collection[str] = (),
+        headings: bool = True,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._model = model
+        self._headings = headings
         self.rows: dict[str, FieldRow] = {}
         self.problem = QLabel()
         self.problem.setWordWrap(True)
@@ -134,6 +142,11 @@ class ConfigForm(QWidget, Generic[Model]):
             self._show_errors(error)
             return None
 
+    def set_row_visible(self, name: str, visible: bool) -> None:
+        """Show or hide a field with its label."""
+        self.rows[name].setVisible(visible)
+        self.rows[name].label.setVisible(visible)
+
     def show_error(self, name: str, message: str) -> None:
         """Show at a field what is wrong with it, and bring it into view."""
         row = self.rows[name]
@@ -163,7 +176,7 @@ class ConfigForm(QWidget, Generic[Model]):
         layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         groups = dict.fromkeys(_extra(field, "group") or "" for field in fields.values())
         for group in groups:
-            if group:
+            if group and self._headings:
                 layout.addRow(heading(group))
             for name, field in fields.items():
                 if (_extra(field, "group") or "") == group:
