@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.atomic import replacing
+from napari_cryodrgn.io.atomic import making_folders, replacing
 from napari_cryodrgn.io.pickles import read_latents, write_array
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.latent.clustering import KMeansResult, kmeans_with_representatives
@@ -28,41 +26,29 @@ from napari_cryodrgn.workflows.analysis_files import (
     CENTERS,
     CENTERS_IND,
     LABELS,
-    Z_VALUES,
     read_kmeans,
     read_umap,
-    volume_name,
 )
 from napari_cryodrgn.workflows.analysis_record import AnalysisRecord, digest
+from napari_cryodrgn.workflows.analysis_volumes import (
+    VolumeGroup,
+    decode_plan,
+    plan_volumes,
+    settle_points,
+)
 from napari_cryodrgn.workflows.background import in_thread
-from napari_cryodrgn.workflows.run_inputs import find_pixel_size
+from napari_cryodrgn.workflows.run_inputs import find_pixel_size, with_box
 from napari_cryodrgn.workflows.volume_files import (
     DeviceName,
-    VolumeSettings,
-    decode_files,
-    is_whole,
-    make_folder,
     volume_settings,
 )
-from napari_cryodrgn.workflows.z_values import read_z_values, write_z_values
+from napari_cryodrgn.workflows.z_values import write_z_values
 
 logger = logging.getLogger(__name__)
 
 # cryoDRGN makes a UMAP only of what cannot be plotted as it is.
 MAX_ZDIM_WITHOUT_UMAP = 2
 N_NEIGHBORS, MIN_DIST = 15, 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class _VolumeGroup:
-    """A folder of volumes and the latent points they belong to."""
-
-    folder: Path
-    z: npt.NDArray[np.float32]
-
-    @property
-    def files(self) -> list[Path]:
-        return [self.folder / volume_name(number) for number in range(1, len(self.z) + 1)]
 
 
 def analyze(
@@ -119,6 +105,13 @@ def analyze(
     number = folder.epoch_or_latest(epoch, folder.latent_epochs(), "latents")
     yield Progress(0, None, "Reading the latents")
     mu = read_latents(folder.latents(number)).mu
+    if mu.size == 0:
+        raise InputError(
+            "there are no latent coordinates in it",
+            file=folder.latents(number),
+            field="z: shape",
+            value=mu.shape,
+        )
     if ksample > len(mu):
         raise InputError(
             f"there are only {len(mu)} particles to choose representatives from",
@@ -130,7 +123,14 @@ def analyze(
         raise InputError("a number of components is not negative", field="--pc", value=n_pcs)
     settings = None
     if not skip_vol:
-        config = read_run_config(folder.config)
+        config = with_box(folder, read_run_config(folder.config), number)
+        if config.model.zdim != mu.shape[1]:
+            raise InputError(
+                f"config.yaml says {config.model.zdim} latent dimensions",
+                file=folder.latents(number),
+                field="zdim",
+                value=mu.shape[1],
+            )
         known = None
         if pixel_size is None:
             report = Progress(0, None, "Looking for the pixel size")
@@ -138,24 +138,31 @@ def analyze(
         settings = volume_settings(
             config.box, known, box=box, pixel_size=pixel_size, flip=flip, invert=invert
         )
-    analysis = folder.analysis(number)
-    make_folder(analysis.path)
+    latents, analysis = folder.latents(number), folder.analysis(number)
     record = AnalysisRecord(folder, number)
-    umap = None
-    if not skip_umap and mu.shape[1] > MAX_ZDIM_WITHOUT_UMAP:
-        umap = _begin_umap(folder.latents(number), analysis, record, mu, seed)
-    try:
-        groups = yield from _points(analysis, mu, ksample, min(n_pcs, mu.shape[1]))
-        if settings is None:
+    clusters, is_new = yield from _clusters(analysis.kmeans(ksample), mu, ksample)
+    groups = [VolumeGroup(analysis.kmeans(ksample), clusters.centers)]
+    groups += yield from _traversals(analysis, mu, min(n_pcs, mu.shape[1]))
+    plan = None
+    if settings is not None:
+        plan = yield from plan_volumes(folder, number, record, groups, settings, device)
+    # Whatever can be wrong has been found; from here on files are written.
+    with making_folders(analysis.path, *(group.folder for group in groups)):
+        umap = None
+        if not skip_umap and mu.shape[1] > MAX_ZDIM_WITHOUT_UMAP:
+            umap = _begin_umap(latents, analysis, record, mu, seed)
+        try:
+            if is_new:
+                _write_kmeans(analysis.kmeans(ksample), clusters)
             for group in groups:
-                _settle_points(group, record, None)
-        else:
-            yield from _volumes(folder, number, record, groups, settings, device)
-        if umap is not None:
-            yield from _finish_umap(folder.latents(number), analysis, record, umap, seed)
-    finally:
-        if umap is not None:
-            umap.close()
+                settle_points(group, record, None if plan is None else plan.made_from)
+            if plan is not None:
+                yield from decode_plan(plan)
+            if umap is not None:
+                yield from _finish_umap(latents, analysis, record, umap, seed)
+        finally:
+            if umap is not None:
+                umap.close()
     return analysis
 
 
@@ -205,24 +212,32 @@ def _umap_record(latents: Path, seed: int | None) -> dict[str, object]:
     }
 
 
-def _points(
-    analysis: AnalysisFolder, mu: npt.NDArray[np.float32], ksample: int, n_pcs: int
-) -> Generator[Progress, None, list[_VolumeGroup]]:
-    """Clusters and traversals: the latent points whose volumes are wanted."""
-    report = Progress(0, None, f"Clustering {len(mu)} particles")
-    folder = analysis.kmeans(ksample)
+def _clusters(
+    folder: Path, mu: npt.NDArray[np.float32], ksample: int
+) -> Task[tuple[KMeansResult, bool]]:
+    """The clusters, and whether they are new: those that are there are kept if they fit."""
     try:
-        clusters = read_kmeans(folder, mu, ksample)
-    except InputError:
-        clusters = yield from in_thread(lambda: kmeans_with_representatives(mu, ksample), report)
-        make_folder(folder)
-        _write_kmeans(folder, clusters)
-    groups = [_VolumeGroup(folder, clusters.centers)]
-    if n_pcs:
-        components = yield from in_thread(lambda: principal_components(mu), report)
-        for number in range(1, n_pcs + 1):
-            groups.append(_VolumeGroup(analysis.pc(number), pc_traversal(components, number)))
-    return groups
+        return read_kmeans(folder, mu, ksample), False
+    except InputError as error:
+        if (folder / LABELS).exists():
+            logger.warning("Clustering again: %s", error)
+    report = Progress(0, None, f"Clustering {len(mu)} particles")
+    new = yield from in_thread(lambda: kmeans_with_representatives(mu, ksample), report)
+    return new, True
+
+
+def _traversals(
+    analysis: AnalysisFolder, mu: npt.NDArray[np.float32], n_pcs: int
+) -> Task[list[VolumeGroup]]:
+    """The latent points along each principal component."""
+    if not n_pcs:
+        return []
+    report = Progress(0, None, "Finding the principal components")
+    components = yield from in_thread(lambda: principal_components(mu), report)
+    return [
+        VolumeGroup(analysis.pc(number), pc_traversal(components, number))
+        for number in range(1, n_pcs + 1)
+    ]
 
 
 def _write_kmeans(folder: Path, clusters: KMeansResult) -> None:
@@ -230,90 +245,3 @@ def _write_kmeans(folder: Path, clusters: KMeansResult) -> None:
     write_z_values(folder / CENTERS, clusters.centers)
     with replacing(folder / CENTERS_IND) as file:
         np.savetxt(file, clusters.positions, fmt="%d")
-
-
-def _volumes(
-    run: RunFolder,
-    epoch: int,
-    record: AnalysisRecord,
-    groups: list[_VolumeGroup],
-    settings: VolumeSettings,
-    device: DeviceName,
-) -> Task[None]:
-    """Decode the volumes that are missing, damaged or of something else."""
-    weights = run.weights(epoch)
-    if not weights.is_file() and all(_is_complete(group, settings) for group in groups):
-        return
-    if not weights.is_file():
-        raise InputError(
-            "the weights of this epoch are missing, and volumes cannot be decoded",
-            file=weights,
-            hint="Leave the volumes out with --skip-vol",
-        )
-    made_from: dict[str, object] = {
-        "weights": digest(weights),
-        "flip": settings.flip,
-        "invert": settings.invert,
-    }
-    stale = [not _belongs(group, record, made_from) for group in groups]
-    wanted: list[tuple[npt.NDArray[np.float32], Path]] = []
-    for group, is_stale in zip(groups, stale, strict=True):
-        wanted += [
-            (z, file)
-            for z, file in zip(group.z, group.files, strict=True)
-            if is_stale or not is_whole(file, settings)
-        ]
-    if wanted:
-        # torch is only needed, and the model only loaded, where something is to be decoded.
-        from napari_cryodrgn.model.checkpoint import load_model
-        from napari_cryodrgn.training.device import choose_device
-
-        yield Progress(0, len(wanted), "Loading the model")
-        model = load_model(run, epoch, choose_device(device))
-    for group in groups:
-        _settle_points(group, record, made_from)
-    if wanted:
-        z = np.stack([point for point, _ in wanted])
-        yield from decode_files(model, z, [file for _, file in wanted], settings)
-
-
-def _is_complete(group: _VolumeGroup, settings: VolumeSettings) -> bool:
-    return _same_points(group) and all(is_whole(file, settings) for file in group.files)
-
-
-def _belongs(group: _VolumeGroup, record: AnalysisRecord, made_from: dict[str, object]) -> bool:
-    """Whether the volumes of a group are of these points, weights and signs."""
-    known = record.of(group.folder.name)
-    if known is None:
-        # cryoDRGN's own: neither mirrored nor inverted, as far as anyone can tell.
-        return _same_points(group) and not made_from["flip"] and not made_from["invert"]
-    return _same_points(group) and known == made_from
-
-
-def _same_points(group: _VolumeGroup) -> bool:
-    try:
-        there = read_z_values(group.folder / Z_VALUES, group.z.shape[1])
-    except InputError:
-        return False
-    scale = float(np.abs(group.z).max(initial=0.0))
-    return there.shape == group.z.shape and np.allclose(there, group.z, rtol=0, atol=1e-4 * scale)
-
-
-def _settle_points(
-    group: _VolumeGroup, record: AnalysisRecord, made_from: dict[str, object] | None
-) -> None:
-    """Make a group's folder say what its volumes are, and remove volumes of anything else.
-
-    Done before the first volume is decoded: where the work is cut short, the
-    volumes that are there are of the points and weights that the folder names.
-    """
-    make_folder(group.folder)
-    same = _same_points(group)
-    stale = not same or (made_from is not None and not _belongs(group, record, made_from))
-    if stale:
-        for file in group.folder.glob("vol_*.mrc"):
-            file.unlink(missing_ok=True)
-    if not same:
-        write_z_values(group.folder / Z_VALUES, group.z)
-    if made_from is not None:
-        record.note(group.folder.name, made_from)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.pickles import read_latents
-from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.model.checkpoint import load_model
 from napari_cryodrgn.particles import ParticleRows
 from napari_cryodrgn.progress import Progress, Task
@@ -89,7 +88,6 @@ def decode(
     folder = run if isinstance(run, RunFolder) else RunFolder.existing(run)
     out = Path(out).expanduser().absolute()
     yield Progress(0, None, "Loading the model")
-    config = read_run_config(folder.config)
     model = load_model(folder, epoch, choose_device(device))
     z = _points(z_values, model.zdim)
     if start_index < 0:
@@ -104,7 +102,7 @@ def decode(
     if pixel_size is None:
         report = Progress(0, None, "Looking for the pixel size")
         known = yield from in_thread(
-            lambda: find_pixel_size(folder, config, _count(folder)), report
+            lambda: find_pixel_size(folder, model.config, _count(folder)), report
         )
     settings = volume_settings(
         model.box,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from napari_cryodrgn.config import RunConfig
@@ -60,17 +61,14 @@ def read_tables(
             "The indices cannot be used", _rows_of_missing_table, found.files["ind"], longest, n
         )
     if n is None:
-        ctf = tables.get("ctf")
-        if isinstance(ctf, CTFParameters) and len(ctf) and found.pixel_size is None:
-            found.pixel_size = ctf.pixel_size_at_box(config.box)
+        _note_pixel_size(found, config.box, tables.get("ctf"))
         return
     for option, rows in tables.items():
         columns = found.attempt(
             f"The {option} cannot be used", _columns, rows, n, found.rows, config.box, option
         )
         if columns is not None:
-            if isinstance(rows, CTFParameters) and found.pixel_size is None:
-                found.pixel_size = rows.pixel_size_at_box(config.box)
+            _note_pixel_size(found, config.box, rows)
             parts = [part.drop(columns=columns.columns, errors="ignore") for part in parts]
             parts.append(columns)
     if parts:
@@ -104,9 +102,15 @@ def _table_columns(
         )
         return []
     found.rows = rows
-    if found.pixel_size is None and table.pixel_size is not None:
+    if found.pixel_size is None and table.pixel_size is not None and config.box:
         found.pixel_size = table.pixel_size * (table.box or config.box) / config.box
     return [table.metadata.iloc[rows.rows].reset_index(drop=True)]
+
+
+def _note_pixel_size(found: RunInputs, box: int, table: Poses | CTFParameters | None) -> None:
+    """Take the pixel size from a CTF table, where it and the box (0: unknown) are there."""
+    if found.pixel_size is None and isinstance(table, CTFParameters) and len(table) and box:
+        found.pixel_size = table.pixel_size_at_box(box)
 
 
 def _rows_of_missing_table(path: Path, longest: int, n: int | None) -> ParticleRows:
@@ -131,12 +135,11 @@ def _columns(
     if isinstance(table, CTFParameters):
         return pd.DataFrame({name: table.column(name) for name in table.COLUMNS[2:]})
     rot, tilt, psi = euler_from_rotations(table.rotations)
-    return pd.DataFrame(
-        {
-            "angle_rot": rot,
-            "angle_tilt": tilt,
-            "angle_psi": psi,
-            "shift_x": table.shifts[:, 0] * box,
-            "shift_y": table.shifts[:, 1] * box,
-        }
-    )
+    columns: dict[str, npt.NDArray[np.floating]] = {
+        "angle_rot": rot,
+        "angle_tilt": tilt,
+        "angle_psi": psi,
+    }
+    if box:
+        columns |= {"shift_x": table.shifts[:, 0] * box, "shift_y": table.shifts[:, 1] * box}
+    return pd.DataFrame(columns)

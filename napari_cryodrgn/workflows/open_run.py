@@ -25,7 +25,7 @@ from napari_cryodrgn.workflows.analysis_files import (
     read_umap,
 )
 from napari_cryodrgn.workflows.findings import Problem, RunInputs
-from napari_cryodrgn.workflows.run_inputs import find_inputs
+from napari_cryodrgn.workflows.run_inputs import find_inputs, with_box
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,9 @@ def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
             Problem("config.yaml is missing: volumes cannot be decoded", (str(folder.config),))
         )
     number, latents = _latents(folder, config, epoch, found)
+    if config is not None and not config.box:
+        whole = found.attempt("The box is not known", with_box, folder, config, number)
+        config = whole or config
     inputs = find_inputs(folder, config, None if latents is None else len(latents.mu))
     problems = [*found.problems, *inputs.problems]
     found.problems = problems

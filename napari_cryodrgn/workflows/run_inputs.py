@@ -68,6 +68,21 @@ def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunI
     return found
 
 
+def with_box(run: RunFolder, config: RunConfig, epoch: int | None) -> RunConfig:
+    """The configuration with the box that the weights say, where it says none itself (abinit).
+
+    Raises
+    ------
+    InputError
+        Where the weights are needed for it and are missing or unusable.
+    """
+    if config.box:
+        return config
+    from napari_cryodrgn.model.checkpoint import load_model
+
+    return load_model(run, epoch).config
+
+
 def find_pixel_size(run: RunFolder, config: RunConfig, n: int | None) -> float | None:
     """Å per pixel of a run's training images; None where nothing says it.
 
@@ -92,7 +107,7 @@ def find_pixel_size(run: RunFolder, config: RunConfig, n: int | None) -> float |
         ctf = found.attempt("The CTF parameters cannot be used", read_ctf, found.files["ctf"])
         # A table of all particles has more rows than a run on some of them.
         fits = ctf is not None and (n is None or len(ctf) == n or (config.ind and len(ctf) > n))
-        if ctf is not None and len(ctf) and fits:
+        if ctf is not None and len(ctf) and fits and config.box:
             return ctf.pixel_size_at_box(config.box)
     particles = found.attempt(
         "The particles cannot be used", _read_particles, run, config, source, n, found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import random_rotations
@@ -185,6 +186,27 @@ def test_latents_of_every_method(make_run: MakeRun, rng: np.random.Generator, la
     np.testing.assert_allclose(opened.latent.mu, mu, atol=1e-6)
     assert opened.latent.mu.dtype == np.float32
     assert (opened.latent.logvar is not None) == (layout == "vae")
+
+
+def test_an_abinit_run_whose_configuration_names_no_box_opens(make_run: MakeRun) -> None:
+    run = make_run(epochs=(4,), weights=False)
+    content = yaml.safe_load(run.config.read_text())
+    dataset = {"particles": None, "ctf": str(run.path / "ctf.pkl"), "ind": None}
+    model = {"zdim": 3, "pe_type": "gaussian", "feat_sigma": 0.5, "domain": "hartley"}
+    content = {"data_norm_mean": 0.0, "data_norm_std": 2.0} | {
+        "dataset_args": dataset,
+        "model_args": model,
+        "training": content["training"],
+    }
+    run.config.write_text(yaml.safe_dump(content))
+    opened = open_run(run.path)
+    assert opened.config is not None
+    assert opened.config.kind == "abinit"
+    assert opened.latent is not None
+    assert "defocus_u" in opened.latent.columns
+    # Å per pixel of the table is that of its own box; that of the images needs theirs.
+    assert opened.pixel_size is None
+    assert "no weights" in problem_about(opened, "box is not known")
 
 
 def test_refined_poses_in_pixels_give_their_angles(
