@@ -12,6 +12,7 @@ import torch
 from napari_cryodrgn.config import RunConfig, TrainingConfig
 from napari_cryodrgn.decoding.volume import decode_volume
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.atomic import making_folders
 from napari_cryodrgn.io.mrc import write_volume
 from napari_cryodrgn.io.pickles import Latents, write_latents
 from napari_cryodrgn.model.checkpoint import write_checkpoint
@@ -32,7 +33,6 @@ from napari_cryodrgn.training.trainer import Course, train_epochs
 from napari_cryodrgn.workflows.background import in_thread
 from napari_cryodrgn.workflows.train_files import (
     copy_whole,
-    new_folders,
     remove_leftovers,
     write_config,
     write_new_run,
@@ -72,7 +72,7 @@ def train(config: TrainingConfig) -> Task[RunFolder]:
     with cpu_threads(config.threads):
         try:
             inputs = yield from gather_inputs(config, run)
-            with new_folders(run), training_lock(run.lock):
+            with making_folders(run.own), training_lock(run.lock):
                 yield from _train(config, run, inputs)
         except torch.OutOfMemoryError as error:
             raise InputError(
@@ -88,11 +88,12 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     """Everything that writes; the lock is held."""
     remove_leftovers(run)
     device = inputs.training_set.device
-    state = TrainingState(
-        inputs.vae,
-        build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
-        gradient_scaler(device, amp=config.amp),
+    # The first optimiser of a process imports much of torch, which takes a second.
+    optimiser = yield from in_thread(
+        lambda: build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
+        TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
     )
+    state = TrainingState(inputs.vae, optimiser, gradient_scaler(device, amp=config.amp))
     finished = 0
     if inputs.begun is not None:
         finished = _take_up(config, run, inputs, state)
