@@ -136,7 +136,7 @@ class ShownVolume:
     pick : Pick or None
         The particle whose z it is; None for a free latent point.
     seconds : float or None
-        Time from the request; None for a volume read from a file.
+        How long the decoding took; None for a volume read from a file.
     file : Path or None
         The file it was read from, where it was not decoded: the state nearest to `pick`.
     """

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from napari_cryodrgn.decoding.records import DecodedVolume, DecodeFailure
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.session_records import IntensityScale, Notice, Pick, ShownVolume
+from napari_cryodrgn.torch_guard import keep_triton_out
 
 if TYPE_CHECKING:
     from napari_cryodrgn.decoding.engine import DecodeEngine
@@ -184,7 +185,7 @@ class VolumeFeed:
             result.epoch,
             f"{result.rung}, {result.box} px",
             request.pick,
-            time.monotonic() - request.asked,
+            result.seconds,
         )
         self._finish(request, shown)
 
@@ -247,6 +248,7 @@ def decode_engine(
     from napari_cryodrgn.decoding.engine import DecodeEngine
 
     def load() -> LoadedModel:
+        keep_triton_out()  # before the first import of torch
         from napari_cryodrgn.model.checkpoint import load_model_files
         from napari_cryodrgn.training.device import choose_device
 

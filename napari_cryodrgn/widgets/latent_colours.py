@@ -166,10 +166,10 @@ def _classes(values: pd.Series) -> tuple[npt.NDArray[np.int64], list[str], bool]
     """Class of each particle (-1 for none), the classes' names, and whether they are numbered."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         kinds = values.cat.categories
-        codes = values.cat.codes.to_numpy(np.int64)
+        codes = np.asarray(values.cat.codes, dtype=np.int64)
     else:
         found, kinds = pd.factorize(values, sort=True)
-        codes = found.astype(np.int64)
+        codes = np.asarray(found, dtype=np.int64)
     numbered = is_numeric_dtype(kinds) and not is_bool_dtype(kinds)
     return codes, [str(kind) for kind in kinds], numbered
 

@@ -3,6 +3,11 @@
 Camera, contour and intensity scale are set once and survive every volume: layers get new
 data and nothing else. Where another epoch has another scale, contour and contrast keep
 their distance from the mean in sigma.
+
+**Hand.** napari draws x to the right, y down and z towards the viewer, which shows a map
+as its mirror image. Layers are therefore placed with z pointing away: the Image by a
+negative scale, the Surface by its vertices, for napari lights no mirrored Surface rightly.
+The arrays themselves stay as they are in the file.
 """
 
 from __future__ import annotations
@@ -138,13 +143,13 @@ class VolumeLayers:
         if volume is None:
             return None
         colour = CATEGORY_COLOURS[(self._kept + 1) % len(CATEGORY_COLOURS)]
-        common = {"name": name, "metadata": {**details, "level": self.level}, **_placement(volume)}
+        common = {"name": name, "metadata": {**details, "level": self.level}}
         layer: Layer
         if self.mode == "surface":
             mesh = self._mesh
             if mesh is None or self._mesh_volume is not volume or mesh.level != self.level:
                 mesh = mesh_of(volume.data, self.level)
-            layer = _new_surface(mesh, colour, **common)
+            layer = _new_surface(mesh, volume, colour, **common)
         else:
             layer = self._new_image(volume, colour, **common)
         self._kept += 1
@@ -178,7 +183,6 @@ class VolumeLayers:
             self.colour,
             name=IMAGE_NAME,
             visible=self.mode == "volume",
-            **_placement(self._volume),
         )
         self._viewer.add_layer(self._image)
 
@@ -194,6 +198,7 @@ class VolumeLayers:
             rendering=self.style,
             iso_threshold=self.level,
             blending="additive",
+            **_placement(volume, Image),
             **options,
         )
         image.contrast_limits_range = _range(scale, *limits)
@@ -215,7 +220,7 @@ class VolumeLayers:
             self._surface.data = layer_data(mesh)  # type: ignore[union-attr]
             self._place(self._surface)
         else:
-            self._surface = _new_surface(mesh, self.colour, name=SURFACE_NAME, **_placement(volume))
+            self._surface = _new_surface(mesh, volume, self.colour, name=SURFACE_NAME)
             self._viewer.add_layer(self._surface)
         self._show_mode()
 
@@ -235,16 +240,13 @@ class VolumeLayers:
     def _place(self, layer: Layer | None) -> None:
         if layer is None or self._volume is None:
             return
-        for name, value in _placement(self._volume).items():
+        for name, value in _placement(self._volume, type(layer)).items():
             if not np.array_equal(getattr(layer, name), value) and name != "units":
                 setattr(layer, name, value)
 
     def _look(self) -> None:
         """Turn to 3D and look at the whole box: once, for the first volume."""
         self._viewer.dims.ndisplay = 3
-        # With x to the right and y down, z must point away, or the molecule would be
-        # its mirror image. (napari's default is right-handed in z, y, x instead.)
-        self._viewer.scene.camera.orientation = ("away", "down", "right")
         self._viewer.reset_view()
         self._viewer.canvas.overlays.scale_bar.visible = True
 
@@ -264,24 +266,27 @@ def software_rendering() -> bool:
     return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
 
 
-def _placement(volume: ShownVolume) -> dict[str, Any]:
-    """Scale in Å, and the middle of the box at the origin whatever the box."""
+def _placement(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
+    """Scale in Å with z pointing away, and the middle of the box at the origin whatever the box."""
     step = volume.pixel_size or 1.0
-    middle = -(np.array(volume.data.shape) // 2) * step
+    away = np.array([-1.0, 1.0, 1.0])
+    middle = -(np.array(volume.data.shape) // 2) * step * away
     unit = "pixel" if volume.pixel_size is None else "angstrom"
-    return {"scale": np.full(3, step), "translate": middle, "units": (unit,) * 3}
+    scale = step * (np.ones(3) if layer is Surface else away)
+    return {"scale": scale, "translate": middle, "units": (unit,) * 3}
 
 
 def _range(scale: IntensityScale, low: float, high: float) -> tuple[float, float]:
     return min(scale.lowest, low, scale.mean - scale.sigma), max(scale.highest, high)
 
 
-def _new_surface(mesh: Mesh, colour: str, **options: Any) -> Surface:
+def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -> Surface:
     return Surface(
         layer_data(mesh),
         colormap=_plain(colour),
         contrast_limits=(0, 1),
         shading="smooth",
+        **_placement(volume, Surface),
         **options,
     )
 

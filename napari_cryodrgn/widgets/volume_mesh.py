@@ -59,7 +59,7 @@ def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), level)
     step = 1 if max(data.shape) <= LARGEST_BOX else 2
     vertices, faces, _, _ = marching_cubes(
-        data, level, step_size=step, gradient_direction="ascent", allow_degenerate=False
+        data, level, step_size=step, gradient_direction="descent", allow_degenerate=False
     )
     return Mesh(vertices.astype(np.float32), faces.astype(np.int32), level)
 
@@ -67,6 +67,10 @@ def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
 def layer_data(
     mesh: Mesh,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Vertices, faces and values (all 1) for a Surface layer; nothing to see of an empty mesh."""
+    """Vertices (-z, y, x), faces and values (all 1) for a Surface layer.
+
+    Of an empty mesh there is nothing to see. Why -z, see ``volume_layers``.
+    """
     vertices, faces = _NOTHING if mesh.empty else (mesh.vertices, mesh.faces)
-    return vertices, faces, np.ones(len(vertices), np.float32)
+    away = np.array([-1, 1, 1], np.float32)
+    return vertices * away, faces, np.ones(len(vertices), np.float32)
