@@ -4,10 +4,7 @@ Camera, contour and intensity scale are set once and survive every volume: layer
 data and nothing else. Where another epoch has another scale, contour and contrast keep
 their distance from the mean in sigma.
 
-**Hand.** napari draws x to the right, y down and z towards the viewer, which shows a map
-as its mirror image. Layers are therefore placed with z pointing away: the Image by a
-negative scale, the Surface by its vertices, for napari lights no mirrored Surface rightly.
-The arrays themselves stay as they are in the file.
+How they are placed, with the true hand, see ``placement``.
 """
 
 from __future__ import annotations
@@ -22,6 +19,12 @@ from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
 
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
 from napari_cryodrgn.widgets.background import Latest
+from napari_cryodrgn.widgets.placement import (
+    image_placement,
+    middle_at_origin,
+    surface_placement,
+    units,
+)
 from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
 
@@ -267,13 +270,11 @@ def software_rendering() -> bool:
 
 
 def _placement(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
-    """Scale in Å with z pointing away, and the middle of the box at the origin whatever the box."""
-    step = volume.pixel_size or 1.0
-    away = np.array([-1.0, 1.0, 1.0])
-    middle = -(np.array(volume.data.shape) // 2) * step * away
-    unit = "pixel" if volume.pixel_size is None else "angstrom"
-    scale = step * (np.ones(3) if layer is Surface else away)
-    return {"scale": scale, "translate": middle, "units": (unit,) * 3}
+    """Scale in Å, and the middle of the box at the origin whatever the box."""
+    step = np.full(3, volume.pixel_size or 1.0)
+    corner = middle_at_origin(volume.data.shape, step)
+    place = surface_placement if layer is Surface else image_placement
+    return {**place(step, corner), "units": units(volume.pixel_size is not None)}
 
 
 def _range(scale: IntensityScale, low: float, high: float) -> tuple[float, float]:

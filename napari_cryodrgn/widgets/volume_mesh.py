@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage.measure import marching_cubes
 
+from napari_cryodrgn.widgets.placement import surface_vertices
+
 LARGEST_BOX = 160
 """Beyond it every second voxel is taken: more triangles than pixels gain nothing."""
 
@@ -69,8 +71,7 @@ def layer_data(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Vertices (-z, y, x), faces and values (all 1) for a Surface layer.
 
-    Of an empty mesh there is nothing to see. Why -z, see ``volume_layers``.
+    Of an empty mesh there is nothing to see. Why -z, see ``placement``.
     """
     vertices, faces = _NOTHING if mesh.empty else (mesh.vertices, mesh.faces)
-    away = np.array([-1, 1, 1], np.float32)
-    return vertices * away, faces, np.ones(len(vertices), np.float32)
+    return surface_vertices(vertices), faces, np.ones(len(vertices), np.float32)
