@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import napari
+from napari.layers import Layer
 
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, VOLUME, open_all, open_dock
-from napari_cryodrgn.widgets.opening import open_particles_in, open_run_in
+from napari_cryodrgn.widgets.opening import open_run_in
+from napari_cryodrgn.widgets.particles_dock import ParticlesDock
+from napari_cryodrgn.widgets.readers import open_mrc
 from napari_cryodrgn.widgets.sessions import session_for, use_session
 
 PARTICLE_ENDINGS = (".star", ".cs", ".mrcs", ".txt")
+VOLUME_ENDINGS = (".mrc", ".map")
 WINDOW_SIZE = (1500, 940)
 
 
@@ -61,6 +65,9 @@ def open_in(viewer: napari.Viewer, path: str | Path) -> None:
         show_run(viewer, target)
     elif target.suffix.lower() in PARTICLE_ENDINGS:
         show_particles(viewer, target)
+    elif target.suffix.lower() in VOLUME_ENDINGS:
+        for data, options, kind in open_mrc(viewer, target):
+            viewer.add_layer(Layer.create(data, options, kind))
     else:
         viewer.open(target)
 
@@ -74,5 +81,6 @@ def show_run(viewer: napari.Viewer, path: str | Path, epoch: int | None = None) 
 
 def show_particles(viewer: napari.Viewer, path: str | Path) -> None:
     """Open a particle set in a viewer, with the dock that shows it."""
-    open_dock(viewer, PARTICLES)
-    open_particles_in(session_for(viewer), path)
+    dock = open_dock(viewer, PARTICLES)
+    if isinstance(dock, ParticlesDock):
+        dock.open_path(path)  # which shows how far it is, and what is wrong
