@@ -45,7 +45,7 @@ _MESSAGES = {
 class FieldRow(QWidget):
     """An editor with room for an error beneath it."""
 
-    def __init__(self, name: str, field: FieldInfo) -> None:
+    def __init__(self, name: str, field: FieldInfo, label_width: int) -> None:
         super().__init__()
         self.name = name
         self.editor: Editor = editor_for(field)
@@ -53,7 +53,7 @@ class FieldRow(QWidget):
         self.editor.widget.setToolTip(field_help(field))
         self.label = QLabel(field.title or name)
         self.label.setToolTip(field_help(field))
-        self.label.setFixedWidth(LABEL_WIDTH)
+        self.label.setFixedWidth(label_width)
         self.label.setBuddy(self.editor.widget)
         self.error = QLabel()
         self.error.setWordWrap(True)
@@ -82,6 +82,8 @@ class ConfigForm(QWidget, Generic[Model]):
         Fields that are set elsewhere and get no row.
     headings : bool
         Whether to show the groups' names.
+    label_width : int
+        Width of the labels, px.
     """
 
     changed = Signal(str)
@@ -92,11 +94,13 @@ class ConfigForm(QWidget, Generic[Model]):
         *,
         leave_out: Collection[str] = (),
         headings: bool = True,
+        label_width: int = LABEL_WIDTH,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._model = model
         self._headings = headings
+        self._label_width = label_width
         self.rows: dict[str, FieldRow] = {}
         self.problem = QLabel()
         self.problem.setWordWrap(True)
@@ -157,7 +161,7 @@ class ConfigForm(QWidget, Generic[Model]):
         _scroll_to(row)
 
     def _add_row(self, name: str, field: FieldInfo) -> None:
-        row = FieldRow(name, field)
+        row = FieldRow(name, field, self._label_width)
         row.editor.changed.connect(lambda *_: self._on_change(name))
         self.rows[name] = row
 

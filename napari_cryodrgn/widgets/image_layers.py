@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.io.mrc import read_volume
+from napari_cryodrgn.io.mrc_header import StackHeader
 from napari_cryodrgn.particles import ImageStack
+from napari_cryodrgn.widgets.placement import (
+    UNKNOWN_UNIT,
+    image_placement,
+    middle_at_origin,
+    units,
+)
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
@@ -19,8 +26,6 @@ CONTRAST_IMAGES = 16
 
 CONTRAST_SPAN = (0.5, 99.5)
 """Percentiles shown black and white."""
-
-UNKNOWN_UNIT = "pixel"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +75,20 @@ class LazyImages:
         return self[:].astype(dtype or self.dtype)
 
 
-def stack_layer(images: ImageStack, name: str, pixel_size: float | None) -> LayerTuple:
+def stack_layer(pixels: Any, name: str, pixel_size: float | None) -> LayerTuple:
     """An image layer with one particle image after the other.
 
     Parameters
     ----------
-    images : ImageStack
-        Read lazily, but for a few that set the contrast.
+    pixels : (N, rows, columns) array-like
+        Indexed lazily, but for a few images that set the contrast.
     name : str
         Of the layer.
     pixel_size : float or None
         Å; None where it is not known, and lengths are then in pixels.
     """
-    some = np.unique(np.linspace(0, len(images) - 1, CONTRAST_IMAGES).astype(np.int64))
-    low, high = np.percentile(images.read(some), CONTRAST_SPAN)
+    some = np.unique(np.linspace(0, len(pixels) - 1, CONTRAST_IMAGES).astype(np.int64))
+    low, high = np.percentile(np.asarray(pixels[some], np.float32), CONTRAST_SPAN)
     step, unit = (1.0, UNKNOWN_UNIT) if pixel_size is None else (pixel_size, "angstrom")
     options = {
         "name": name,
@@ -93,14 +98,27 @@ def stack_layer(images: ImageStack, name: str, pixel_size: float | None) -> Laye
         "contrast_limits": (float(low), float(max(high, low + 1e-6))),
         "multiscale": False,
     }
-    return LazyImages(images), options, "image"
+    return pixels, options, "image"
+
+
+def sections_of(header: StackHeader) -> npt.NDArray[Any]:
+    """All sections of an MRC file, of whatever shape, mapped into memory.
+
+    Parameters
+    ----------
+    header : StackHeader
+        As read from the file.
+    """
+    return np.memmap(header.path, header.dtype, "r", header.offset, header.shape)
 
 
 def volume_layer(path: Path) -> LayerTuple:
     """An image layer of a density map.
 
     It lies where its header says. Where the header says nothing, the middle of the
-    box lies at the origin, as that of the volumes decoded here does.
+    box lies at the origin, as that of the volumes decoded here does. Like these it has
+    its z axis pointing away from the viewer, for napari's own way would show it as its
+    mirror image.
 
     Parameters
     ----------
@@ -112,14 +130,13 @@ def volume_layer(path: Path) -> LayerTuple:
     step = np.array(volume.pixel_size[::-1] if volume.pixel_size else (1.0, 1.0, 1.0))
     corner = np.array(volume.origin[::-1]) if known else np.zeros(3)
     if not corner.any():
-        corner = -(np.array(volume.data.shape) // 2) * step
+        corner = middle_at_origin(volume.data.shape, step)
     sample = volume.data.reshape(-1)[:: max(1, volume.data.size // 1_000_000)]
     low, high = float(sample.mean()), float(np.percentile(sample, 99.95))
     options = {
         "name": path.stem,
-        "scale": tuple(step.tolist()),
-        "translate": tuple(corner.tolist()),
-        "units": ("angstrom" if known else UNKNOWN_UNIT,) * 3,
+        **image_placement(step, corner),
+        "units": units(known),
         "axis_labels": ("z", "y", "x"),
         "contrast_limits": (low, max(high, low + 1e-6)),
         "rendering": "mip",

@@ -15,6 +15,8 @@ from napari_cryodrgn.widgets.forms import ConfigForm
 PREPARATION = ("invert_data", "window", "window_r", "ignore_ctf")
 FILES_BESIDE = ("poses", "ctf", "ind", "datadir")
 
+LABEL_WIDTH = 94
+
 TABLES = (".star", ".cs")
 STACKS = (".mrcs", ".mrc", ".txt")
 FILE_FILTER = (
@@ -31,7 +33,7 @@ class ParticleFiles(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.form: ConfigForm[ParticleConfig] = ConfigForm(
-            ParticleConfig, leave_out=PREPARATION, headings=False
+            ParticleConfig, leave_out=PREPARATION, headings=False, label_width=LABEL_WIDTH
         )
         self.form.rows["particles"].editor.widget.set_filter(FILE_FILTER)
         layout = QVBoxLayout(self)
@@ -46,10 +48,6 @@ class ParticleFiles(QWidget):
         """The particle file named."""
         path: Path | None = self.form.values()["particles"]
         return path
-
-    def complete_itself(self) -> bool:
-        """Whether the file named brings its poses and CTF itself."""
-        return self.path is not None and self.path.suffix.lower() in TABLES
 
     def set_config(self, config: ParticleConfig) -> None:
         """Show these files."""

@@ -24,7 +24,7 @@ from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.session import Session, particle_config, reading_particles
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.forms import field_help, heading
-from napari_cryodrgn.widgets.image_layers import stack_layer
+from napari_cryodrgn.widgets.image_layers import LazyImages, stack_layer
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.particle_files import ParticleFiles, dropped_particle_file
 from napari_cryodrgn.widgets.particle_images import N_IMAGES, ParticleImages
@@ -42,6 +42,11 @@ HINT = (
     "Choose a particle set, or drop one here.\n\n"
     "A .star file of RELION or a .cs file of cryoSPARC brings its poses and CTF. An image stack "
     "(.mrcs, .txt) needs cryoDRGN's poses.pkl and ctf.pkl beside it."
+)
+
+NO_POSES = (
+    "These particles have no poses, and training needs them. Name cryoDRGN's poses.pkl, and "
+    "ctf.pkl unless the images have no CTF, and open the particles again."
 )
 
 
@@ -80,14 +85,9 @@ class ParticlesDock(SessionDock):
     # What the buttons do
 
     def open_path(self, path: str | Path) -> None:
-        """Name a file, and open it where it brings all that is needed."""
+        """Name a file and open it."""
         self.files.set_path(path)
-        if self.files.complete_itself():
-            self.open()
-        else:
-            self.notices.say(
-                "Add poses and, unless the images have none, the CTF; then open the particles."
-            )
+        self.open()
 
     def open(self) -> None:
         """Read and check the files named, in a worker thread."""
@@ -100,7 +100,6 @@ class ParticlesDock(SessionDock):
             partial(reading_particles, path, **options),
             f"Reading {path.name}",
             done=partial(self.session.set_particles, config=particle_config(path, options)),
-            failed=self._show_failure,
         )
         self.open_button.setEnabled(False)
         task.finished.connect(self._show_openable)
@@ -117,7 +116,6 @@ class ParticlesDock(SessionDock):
             partial(check_images, particles.images),
             "Checking images",
             done=lambda _: self.notices.say(words),
-            failed=self._show_failure,
         )
         self.check_button.setEnabled(False)
         task.finished.connect(partial(self.check_button.setEnabled, True))
@@ -134,7 +132,7 @@ class ParticlesDock(SessionDock):
         if particles is None:
             return
         data, options, _ = stack_layer(
-            particles.images, particles.source.path.name, particles.pixel_size
+            LazyImages(particles.images), particles.source.path.name, particles.pixel_size
         )
         # In 3D napari would read the whole stack as one volume.
         self.viewer.dims.ndisplay = 2
@@ -162,6 +160,8 @@ class ParticlesDock(SessionDock):
         if particles is None:
             return
         self.summary.show_lines(summary_lines(particles))
+        if particles.poses is None:
+            self.notices.say(NO_POSES, "warning")
         self._read_images()
         self.own(
             start_task(
@@ -239,7 +239,7 @@ class ParticlesDock(SessionDock):
         found = QVBoxLayout(self._found)
         found.setContentsMargins(0, 0, 0, 0)
         found.setSpacing(6)
-        found.addWidget(heading("Particle set"))
+        found.addWidget(heading("Now open"))
         found.addWidget(self.summary)
         found.addLayout(_row(self.check_button, self.layer_button))
         found.addWidget(heading("Images, as the files have them"))
@@ -281,7 +281,7 @@ def verdict_text(sign: ContrastSign, *, has_ctf: bool, inverted: bool) -> str:
         The present setting.
     """
     wanted = sign.suggested_inversion(has_ctf=has_ctf)
-    measured = f"({sign.n_images} images, {abs(sign.significance):.0f} standard errors)"
+    measured = f"({sign.n_images} images, {abs(sign.significance):.0f} σ)"
     if wanted is None:
         return (
             f"Whether the particles are bright or dark cannot be told {measured}: look at the "

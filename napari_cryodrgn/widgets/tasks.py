@@ -21,6 +21,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.torch_guard import keep_triton_out
+from napari_cryodrgn.widgets.window_words import input_message
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class Failure:
     message : str
         What a user is told.
     details : str
-        The traceback, where it is a fault of ours; "" for bad input.
+        The traceback, where it is a fault of ours; of bad input the whole message,
+        where it is long; else "".
     """
 
     message: str
@@ -109,7 +111,7 @@ def _drive(worker: _TaskWorker, make: Callable[[], Task[Any]]) -> Generator[obje
 def failure_of(error: Exception) -> Failure:
     """What to tell of an exception; a fault of ours is logged too."""
     if isinstance(error, InputError):
-        return Failure(str(error))
+        return Failure(*input_message(error))
     details = "".join(traceback.format_exception(error))
     logger.error("A task failed", exc_info=error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
