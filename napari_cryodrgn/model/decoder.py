@@ -146,10 +146,6 @@ class Decoder(nn.Module):
         real, imaginary = self._fourier(points[..., : n // 2, :], z)
         return torch.cat((real - imaginary, (real + imaginary).flip(-1)), dim=-1)
 
-    def spectrum(self, points: torch.Tensor, z: torch.Tensor | None) -> torch.Tensor:
-        """Hartley values, (P,), of one volume at points (P, 3); z is (zdim,) or None."""
-        return self.forward(points, z)
-
     def _fourier(
         self, points: torch.Tensor, z: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cryodrgn.decoding.volume import chunk_size, decode_volume, decode_volumes, half_ball
+from napari_cryodrgn.decoding.evaluation_points import half_ball
+from napari_cryodrgn.decoding.volume import chunk_size, decode_volume, decode_volumes
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.imaging.hartley import hartley_2d, hartley_3d, inverse_hartley_3d
 from napari_cryodrgn.imaging.lattice import Lattice
@@ -200,3 +201,13 @@ def test_a_bad_row_is_found_before_anything_is_decoded(make_model):
         decode_volumes(make_model(), [[0, 0], [0, np.nan]])
     with pytest.raises(InputError, match="a table with one row each"):
         decode_volumes(make_model(), [0.0, 1.0])
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
+@pytest.mark.parametrize("domain", ["fourier", "hartley"])
+def test_a_gpu_decodes_the_same(make_model, domain):
+    model = make_model(box=32, domain=domain)
+    expected = decode_volume(model, Z)
+    model.vae.to("cuda")
+    assert relative_error(decode_volume(model, Z), expected) < 1e-5

@@ -65,12 +65,6 @@ def test_hartley_values_are_independent_at_k_and_minus_k(rng):
     assert torch.equal(decoder.slice_values(points, z), decoder(points, z))
 
 
-def test_spectrum_is_one_volume_of_a_batch(rng):
-    decoder = make()
-    points, z = slices(rng, 2), torch.randn(2, 3, dtype=torch.float64)
-    assert torch.allclose(decoder.spectrum(points[1], z[1]), decoder(points, z)[1])
-
-
 def test_slices_follow_z(rng):
     decoder = make()
     points = slices(rng, 1).expand(2, -1, -1)
