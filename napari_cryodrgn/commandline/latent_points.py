@@ -80,4 +80,10 @@ class LatentPoints:
                 field="-z",
                 value=" ".join(f"{number:g}" for number in self.numbers),
             )
+        if not (np.abs(self.numbers) <= np.finfo(np.float32).max).all():
+            raise InputError(
+                "a latent point has finite numbers",
+                field="-z",
+                value=" ".join(f"{number:g}" for number in self.numbers),
+            )
         return np.array(self.numbers, dtype=np.float32).reshape(-1, zdim or len(self.numbers))

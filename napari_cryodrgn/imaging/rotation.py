@@ -143,7 +143,7 @@ def check_rotations(rotations: npt.NDArray[np.floating], *, file: str | Path | N
         raise InputError(
             f"{int((~finite).sum())} rotation matrices hold NaN or infinite numbers",
             file=file,
-            field="rotations: first such row",
+            field="rotations: first such row (counted from 0)",
             value=int(np.argmin(finite)),
         )
     # Huge entries may overflow to infinity here, which then is simply no rotation.
@@ -157,7 +157,7 @@ def check_rotations(rotations: npt.NDArray[np.floating], *, file: str | Path | N
         raise InputError(
             f"{int((~good).sum())} matrices are not rotations "
             "(orthonormal with determinant +1); the first one is row "
-            f"{row}",
+            f"{row} (counted from 0)",
             file=file,
             field="rotation",
             value=entries.replace("\n", ""),

@@ -64,7 +64,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise InputError(_reason(error), file=path) from error
+        raise InputError(writing_failed(error), file=path) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -77,7 +77,39 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
-def _reason(error: OSError) -> str:
+@contextlib.contextmanager
+def making_folders(*folders: Path) -> Iterator[None]:
+    """Make folders for something to be written; those left empty at the end go again.
+
+    Parameters
+    ----------
+    *folders : Path
+        Made together with the folders above them, where they are missing.
+
+    Raises
+    ------
+    InputError
+        Where one cannot be made; those made before it go again.
+    """
+    wanted = [part for folder in folders for part in (*reversed(folder.parents), folder)]
+    missing = [folder for folder in dict.fromkeys(wanted) if not folder.exists()]
+    try:
+        for folder in folders:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = f"this folder cannot be made ({error.strerror})"
+                raise InputError(reason, file=folder) from error
+        yield
+    finally:
+        # rmdir refuses folders with something in them, which are wanted.
+        for folder in reversed(missing):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def writing_failed(error: OSError) -> str:
+    """Why a file could not be written, for an `InputError` about it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no space left on this disk; nothing was written"
     if error.errno == errno.ENOENT:

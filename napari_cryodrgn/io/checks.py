@@ -12,6 +12,14 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.particles import CTFParameters
 
 
+def require_file(path: Path) -> None:
+    """Raise `InputError` where there is no such file, or a folder of this name."""
+    if path.is_dir():
+        raise InputError("this is a folder, and a file is needed", file=path)
+    if not path.is_file():
+        raise InputError("there is no such file", file=path)
+
+
 def check_shifts(
     shifts: npt.NDArray[np.floating[Any]],
     n: int,
@@ -39,7 +47,7 @@ def check_shifts(
         raise InputError(
             f"{int((~finite).sum())} shifts are NaN or infinite",
             file=file,
-            field=f"{field}: first such row",
+            field=f"{field}: first such row (counted from 0)",
             value=int(np.argmin(finite)),
         )
     too_large = np.abs(shifts).max(axis=1, initial=0.0) > 1
@@ -48,7 +56,7 @@ def check_shifts(
         divisor = "the box size" if box is None else f"the box size ({box})"
         raise InputError(
             f"{int(too_large.sum())} shifts look like pixels where a fraction of the box is "
-            f"meant; the first one is row {row}",
+            f"meant; the first one is row {row} (counted from 0)",
             file=file,
             field=field,
             value=tuple(round(float(value), 4) for value in shifts[row]),
@@ -77,7 +85,7 @@ def check_ctf(table: npt.NDArray[np.float64], *, file: str | Path) -> None:
         row, column = (int(index[0]) for index in np.nonzero(~finite))
         raise InputError(
             f"{int((~finite).any(axis=1).sum())} rows hold NaN or infinite CTF parameters; the "
-            f"first one is row {row}",
+            f"first one is row {row} (counted from 0)",
             file=file,
             field=columns[column],
             value=table[row, column],
@@ -93,6 +101,6 @@ def check_ctf(table: npt.NDArray[np.float64], *, file: str | Path) -> None:
             raise InputError(
                 "must be between -1 and 1" if name == "amplitude_contrast" else "must be positive",
                 file=file,
-                field=f"{name}, row {row}",
+                field=f"{name}, row {row} (counted from 0)",
                 value=values[row],
             )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import rotations_from_vectors
-from napari_cryodrgn.io.checks import check_ctf, check_shifts
+from napari_cryodrgn.io.checks import check_ctf, check_shifts, require_file
 from napari_cryodrgn.io.particle_table import ImageReferences, fingerprint_of, renamed, seven_digits
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceTable
 
@@ -137,8 +137,6 @@ class CryoSparcTable:
             )
         rotations = rotations_from_vectors(vectors)
         field = f"{group}/shift"
-        if field not in self._names:
-            return Poses(rotations, np.zeros((len(rotations), 2), np.float32))
         shifts = self._finite(field) / (self.box or box)
         aligned = self._pixel_sizes(f"{group}/psize_A")
         images = self._pixel_sizes("blob/psize_A")
@@ -234,7 +232,7 @@ class CryoSparcTable:
             row = int(np.argmin(finite))
             raise InputError(
                 f"{int((~finite).sum())} rows hold NaN or infinite numbers; the first one is "
-                f"row {row + 1}",
+                f"row {row + 1} (counted from 1)",
                 file=self.source.path,
                 field=field,
                 value=numbers[row],
@@ -268,8 +266,7 @@ def read_cs(path: str | Path) -> CryoSparcTable:
 
 
 def _load(path: Path) -> npt.NDArray[np.void]:
-    if not path.is_file():
-        raise InputError("there is no such file", file=path)
+    require_file(path)
     fields = None
     try:
         with path.open("rb") as file:

@@ -55,7 +55,7 @@ def find_files(
         Where a file is found nowhere; names the places tried and how many files are missing.
     """
     if datadir is not None and not Path(datadir).is_dir():
-        raise InputError("there is no such folder", field="datadir", value=datadir)
+        raise InputError("there is no such folder", field="--datadir", value=datadir)
     found: list[Path] = []
     missing: list[str] = []
     for name in written:

@@ -246,7 +246,7 @@ def read_latents(path: str | Path) -> Latents:
             raise InputError(
                 f"{int((~finite).sum())} particles have NaN or infinite latents",
                 file=path,
-                field="z: first such row",
+                field="z: first such row (counted from 0)",
                 value=int(np.argmin(finite)),
             )
     return Latents(*arrays)

@@ -13,6 +13,7 @@ from napari_cryodrgn import __version__
 from napari_cryodrgn.config import ModelConfig, RunConfig, RunKind
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.checks import require_file
 
 FORMAT_VERSION = "4.3.1"
 
@@ -134,8 +135,7 @@ def _model_args(config: RunConfig) -> dict[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError("there is no such file", file=path)
+    require_file(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -14,7 +14,7 @@ import starfile
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import rotations_from_euler
-from napari_cryodrgn.io.checks import check_ctf, check_shifts
+from napari_cryodrgn.io.checks import check_ctf, check_shifts, require_file
 from napari_cryodrgn.io.particle_table import ImageReferences, renamed, seven_digits
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceTable
 
@@ -212,7 +212,8 @@ class StarTable:
         if bad.any():
             row = int(np.argmax(bad))
             raise InputError(
-                f"{int(bad.sum())} rows hold no finite number here; the first one is row {row + 1}",
+                f"{int(bad.sum())} rows hold no finite number here; the first one is row {row + 1} "
+                "(counted from 1)",
                 file=self.source.path,
                 field=f"_{column}",
                 value=written.iloc[row],
@@ -257,8 +258,7 @@ def read_star(path: str | Path) -> StarTable:
 
 
 def _read_blocks(path: Path) -> dict[str, pd.DataFrame]:
-    if not path.is_file():
-        raise InputError("there is no such file", file=path)
+    require_file(path)
     try:
         blocks = starfile.read(path, always_dict=True, parse_as_string=_TEXT)
     except OSError as error:
@@ -302,7 +302,8 @@ def _with_optics(particles: pd.DataFrame, optics: pd.DataFrame | None, path: Pat
         if (groups < 0).any():
             row = int(np.argmin(groups))
             raise InputError(
-                f"row {row + 1} belongs to an optics group that the optics block does not describe",
+                f"row {row + 1} (counted from 1) belongs to an optics group that the optics block "
+                "does not describe",
                 file=path,
                 field="_rlnOpticsGroup",
                 value=particles["rlnOpticsGroup"].iloc[row],
@@ -335,7 +336,8 @@ def _references(names: pd.Series, path: Path, *, plain_names: bool) -> ImageRefe
             number, file = "1", name
         if not file or not number.strip().isdecimal() or int(number) < 1:
             raise InputError(
-                f"row {row + 1} has no image name of the form number@stack, the numbers from 1",
+                f"row {row + 1} (counted from 1) has no image name of the form number@stack, "
+                "the numbers from 1",
                 file=path,
                 field="_rlnImageName",
                 value=name,

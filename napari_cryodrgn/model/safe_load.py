@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import require_file
 
 # What a broken or foreign file makes PyTorch's restricted loader raise.
 _BROKEN = (
@@ -70,8 +72,7 @@ def load(path: str | Path) -> Any:
         Where the file is missing, broken, or names anything that would have to be run.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("there is no such file", file=path)
+    require_file(path)
     try:
         return _load_restricted(path)
     except pickle.UnpicklingError as error:
@@ -86,6 +87,9 @@ def load(path: str | Path) -> Any:
             hint="Files of weights hold numbers only",
         ) from error
     except OSError as error:
+        # Where the end of an archive is missing, PyTorch seeks before its beginning.
+        if error.errno == errno.EINVAL:
+            raise InputError(_NOT_WEIGHTS, file=path) from error
         raise InputError(f"it could not be read ({error.strerror or error})", file=path) from error
     except _BROKEN as error:
         raise InputError(_NOT_WEIGHTS, file=path) from error

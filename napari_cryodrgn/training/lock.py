@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.atomic import writing_failed
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,13 @@ def training_lock(path: Path) -> Iterator[None]:
         refuse_if_locked(path)
         raise InputError("another training has just begun in this folder", file=path) from None
     except OSError as error:
-        raise InputError(f"it could not be written ({error.strerror})", file=path) from error
+        raise InputError(writing_failed(error), file=path) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(LockOwner.this_process()), file)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(asdict(LockOwner.this_process()), file)
+        except OSError as error:
+            raise InputError(writing_failed(error), file=path) from error
         yield
     finally:
         with contextlib.suppress(OSError):

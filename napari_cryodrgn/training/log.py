@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.atomic import write_text, writing_failed
 from napari_cryodrgn.training.records import EpochMetrics
 
 _EPOCH_LINE = re.compile(r"=====> Epoch: (\d+) ")
@@ -26,7 +26,7 @@ def log_line(path: Path, text: str) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{now}  {text}\n")
     except OSError as error:
-        raise InputError(f"it could not be written ({error.strerror})", file=path) from error
+        raise InputError(writing_failed(error), file=path) from error
 
 
 def epoch_line(metrics: EpochMetrics) -> str:

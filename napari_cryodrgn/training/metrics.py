@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.atomic import write_text, writing_failed
 from napari_cryodrgn.training.records import EpochMetrics
 
 
@@ -30,7 +30,7 @@ def append_metrics(path: Path, metrics: EpochMetrics) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise InputError(f"it could not be written ({error.strerror})", file=path) from error
+        raise InputError(writing_failed(error), file=path) from error
 
 
 def read_metrics(path: str | Path) -> list[EpochMetrics]:

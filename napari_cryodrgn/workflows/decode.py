@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.atomic import making_folders
 from napari_cryodrgn.io.pickles import read_latents
 from napari_cryodrgn.model.checkpoint import load_model
 from napari_cryodrgn.particles import ParticleRows
@@ -21,7 +24,6 @@ from napari_cryodrgn.workflows.run_inputs import UNKNOWN_TABLE, find_pixel_size
 from napari_cryodrgn.workflows.volume_files import (
     DeviceName,
     decode_files,
-    make_folder,
     volume_settings,
 )
 from napari_cryodrgn.workflows.z_values import write_z_values
@@ -114,10 +116,8 @@ def decode(
     )
     count = 1 if z is None else len(z)
     paths = [out / volume_name(start_index + number, prefix) for number in range(count)]
-    make_folder(out)
-    if z is not None:
-        write_z_values(out / Z_VALUES, z)
-    yield from decode_files(model, z, paths, settings)
+    with making_folders(out), _points_beside(out / Z_VALUES, z, paths):
+        yield from decode_files(model, z, paths, settings)
     return paths
 
 
@@ -163,6 +163,21 @@ def z_of_particles(
     except InputError as error:
         raise InputError(error.problem, field="--particles", value=error.value) from error
     return opened.latent.mu[positions]
+
+
+@contextlib.contextmanager
+def _points_beside(
+    path: Path, z: npt.NDArray[np.float32] | None, volumes: list[Path]
+) -> Iterator[None]:
+    """Write the latent points first, and take them away where no volume came after them."""
+    is_new = not path.exists()
+    if z is not None:
+        write_z_values(path, z)
+    try:
+        yield
+    finally:
+        if is_new and not any(volume.exists() for volume in volumes):
+            path.unlink(missing_ok=True)
 
 
 def _count(run: RunFolder) -> int | None:

@@ -17,7 +17,7 @@ import yaml
 
 from napari_cryodrgn import __version__
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.atomic import making_folders, write_text
 from napari_cryodrgn.io.mrc import stack_writer, write_volume
 from napari_cryodrgn.io.pickles import write_ctf, write_poses
 from napari_cryodrgn.particles import CTFParameters
@@ -217,25 +217,25 @@ def _require_free(out: Path) -> None:
 @contextlib.contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
     """A folder that takes its name once it is complete, and leaves nothing otherwise."""
-    _make_folder(out.parent, parents=True)
     folder = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    _make_folder(folder)
-    try:
-        yield folder
-        _require_free(out)
+    with making_folders(out.parent):
+        _make_folder(folder)
         try:
-            if out.exists():
-                out.rmdir()
-            folder.rename(out)
-        except OSError as error:
-            raise InputError(f"it could not be made ({error.strerror})", file=out) from error
-    finally:
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
+            _require_free(out)
+            try:
+                if out.exists():
+                    out.rmdir()
+                folder.rename(out)
+            except OSError as error:
+                raise InputError(f"it could not be made ({error.strerror})", file=out) from error
+        finally:
+            if folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_folder(path: Path, *, parents: bool = False) -> None:
+def _make_folder(path: Path) -> None:
     try:
-        path.mkdir(parents=parents, exist_ok=parents)
+        path.mkdir()
     except OSError as error:
         raise InputError(f"this folder cannot be made ({error.strerror})", file=path) from error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +16,6 @@ from napari_cryodrgn.training.source import write_run_source
 from napari_cryodrgn.workflows.train_inputs import ROWS_FILE, TrainingInputs
 
 PATH_OPTIONS = ("particles", "poses", "ctf", "ind", "datadir", "outdir")
-
-
-@contextlib.contextmanager
-def new_folders(run: RunFolder) -> Iterator[None]:
-    """Make the folders of a run; what is empty of them when an error comes goes again.
-
-    Raises
-    ------
-    InputError
-        Where they cannot be made.
-    """
-    wanted = [*reversed(run.own.parents), run.own]
-    missing = [folder for folder in wanted if not folder.exists()]
-    try:
-        try:
-            run.own.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"this folder cannot be made ({error.strerror})", file=run.path, field="--outdir"
-            ) from error
-        yield
-    finally:
-        # rmdir refuses folders with something in them, which are wanted.
-        for folder in reversed(missing):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
 
 
 def write_new_run(run: RunFolder, config: TrainingConfig, inputs: TrainingInputs) -> RunConfig:

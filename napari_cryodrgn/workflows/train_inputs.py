@@ -99,6 +99,13 @@ def gather_inputs(config: TrainingConfig, run: RunFolder) -> Task[TrainingInputs
     vae = build_vae(config.model(), particles.box, generator=generator(seed, "weights"))
     if checkpoint is not None:
         restore(vae, checkpoint, Path(str(config.load)))
+    if begun is not None and begun.box != particles.box:
+        raise InputError(
+            f"the run was begun with images of this box; these have {particles.box} px",
+            file=run.config,
+            field="box",
+            value=begun.box,
+        )
     norm = (None if begun is None else begun.norm) or config.norm
     if norm is None:
         norm = yield from _measure_norm(config, particles)
@@ -204,11 +211,14 @@ def _measure_norm(config: TrainingConfig, particles: Particles) -> Task[tuple[fl
     report = TrainingProgress(
         0, None, "Measuring the contrast of the images", phase="preparing", n_images=n_images
     )
-    return (
-        yield from in_thread(
-            lambda: measure_norm(particles.images, invert=config.invert_data), report
+    try:
+        return (
+            yield from in_thread(
+                lambda: measure_norm(particles.images, invert=config.invert_data), report
+            )
         )
-    )
+    except InputError as error:
+        raise InputError(error.problem, file=config.particles, field=error.field) from error
 
 
 def _prepare(

@@ -68,6 +68,7 @@ def _coordinate(word: str, path: Path, line: int) -> float:
         value = float(word)
     except ValueError:
         value = np.nan
-    if not np.isfinite(value):
+    # Latents are float32; NaN is no less than anything either.
+    if not abs(value) <= float(np.finfo(np.float32).max):
         raise InputError("this is no finite number", file=path, field=f"line {line}", value=word)
     return value

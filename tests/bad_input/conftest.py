@@ -1,0 +1,191 @@
+"""A small particle set, a run trained on it, and what "refused" means."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import starfile
+
+from napari_cryodrgn import cli
+from napari_cryodrgn.imaging.rotation import euler_from_rotations, random_rotations
+from napari_cryodrgn.io.mrc import write_stack
+from napari_cryodrgn.io.pickles import write_array, write_ctf, write_poses
+from napari_cryodrgn.particles import CTFParameters, Poses
+
+N, BOX, PIXEL_SIZE = 24, 16, 3.0
+NETWORK = [
+    "--zdim",
+    "2",
+    "--enc-dim",
+    "8",
+    "--enc-layers",
+    "1",
+    "--dec-dim",
+    "8",
+    "--dec-layers",
+    "1",
+]
+TRAINING = [*NETWORK, "-n", "2", "--seed", "1", "--device", "cpu", "--threads", "1"]
+ERROR = "napari-cryodrgn: error: "
+
+Refused = Callable[..., str]
+
+
+class Code:
+    """Its pickle leaves a file named 'executed' where it is loaded without care."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch executed",)
+
+
+CODE = pickle.dumps(Code())
+
+
+def write_cs(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Write a cryoSPARC table."""
+    kinds = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
+    table = np.zeros(len(next(iter(columns.values()))), kinds)
+    for name, values in columns.items():
+        table[name] = values
+    with path.open("wb") as file:
+        np.save(file, table)
+
+
+def cs_columns() -> dict[str, np.ndarray]:
+    """The particle set as cryoSPARC would write it."""
+    return {
+        "uid": np.arange(N, dtype="u8") + 7,
+        "blob/path": np.full(N, b"particles.mrcs"),
+        "blob/idx": np.arange(N, dtype="u4"),
+        "blob/shape": np.full((N, 2), BOX, "u4"),
+        "blob/psize_A": np.full(N, PIXEL_SIZE, "f4"),
+        "ctf/accel_kv": np.full(N, 300, "f4"),
+        "ctf/cs_mm": np.full(N, 2.7, "f4"),
+        "ctf/amp_contrast": np.full(N, 0.1, "f4"),
+        "ctf/df1_A": np.full(N, 15000, "f4"),
+        "ctf/df2_A": np.full(N, 14000, "f4"),
+        "ctf/df_angle_rad": np.full(N, 0.5, "f4"),
+        "ctf/phase_shift_rad": np.zeros(N, "f4"),
+        "alignments3D/pose": np.full((N, 3), 0.3, "f4"),
+        "alignments3D/shift": np.full((N, 2), 0.5, "f4"),
+        "alignments3D/psize_A": np.full(N, PIXEL_SIZE, "f4"),
+    }
+
+
+def star_blocks(poses: Poses, defocus: np.ndarray) -> dict[str, pd.DataFrame]:
+    """The particle set as RELION 3.1 would write it."""
+    rot, tilt, psi = euler_from_rotations(poses.rotations)
+    particles = {
+        "rlnImageName": [f"{i + 1}@particles.mrcs" for i in range(N)],
+        "rlnAngleRot": rot,
+        "rlnAngleTilt": tilt,
+        "rlnAnglePsi": psi,
+        "rlnOriginXAngst": poses.shifts[:, 0] * BOX * PIXEL_SIZE,
+        "rlnOriginYAngst": poses.shifts[:, 1] * BOX * PIXEL_SIZE,
+        "rlnDefocusU": defocus,
+        "rlnDefocusV": defocus,
+        "rlnDefocusAngle": 0.0,
+        "rlnOpticsGroup": 1,
+    }
+    optics = {
+        "rlnOpticsGroup": [1],
+        "rlnVoltage": [300.0],
+        "rlnSphericalAberration": [2.7],
+        "rlnAmplitudeContrast": [0.1],
+        "rlnImagePixelSize": [PIXEL_SIZE],
+        "rlnImageSize": [BOX],
+    }
+    return {"optics": pd.DataFrame(optics), "particles": pd.DataFrame(particles)}
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which nothing is wrong: particles in each format, and a run with analysis."""
+    folder = tmp_path_factory.mktemp("sound")
+    rng = np.random.default_rng(1)
+    images = rng.normal(0, 1, (N, BOX, BOX)).astype(np.float32)
+    images[: N // 2, 6:10, 6:10] += 2
+    write_stack(folder / "particles.mrcs", images, PIXEL_SIZE)
+    shifts = rng.uniform(-0.05, 0.05, (N, 2)).astype(np.float32)
+    poses = Poses(random_rotations(N, rng), shifts)
+    write_poses(folder / "poses.pkl", poses)
+    defocus = rng.uniform(8000, 20000, N)
+    rows = [[BOX, PIXEL_SIZE, d, d, 0, 300, 2.7, 0.1, 0] for d in defocus]
+    write_ctf(folder / "ctf.pkl", CTFParameters(np.array(rows)))
+    write_array(folder / "ind.pkl", np.arange(0, N, 2))
+    starfile.write(star_blocks(poses, defocus), folder / "particles.star")
+    write_cs(folder / "particles.cs", cs_columns())
+    (folder / "particles.txt").write_text("particles.mrcs\n")
+    run = str(folder / "run")
+    inputs = [str(folder / "particles.mrcs"), "--poses", str(folder / "poses.pkl")]
+    inputs += ["--ctf", str(folder / "ctf.pkl")]
+    status(["train", *inputs, "-o", run, *TRAINING, "--no-analysis"], 0)
+    status(["analyze", run, "--ksample", "3", "--pc", "1", "--skip-umap", "--device", "cpu"], 0)
+    write_array(folder / "run" / "analyze.2" / "umap.pkl", rng.normal(size=(N, 2)))
+    return folder
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to be damaged, which is the current folder."""
+    copy = tmp_path / "here"
+    shutil.copytree(sound, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+@pytest.fixture
+def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that must fail with one clear line and change nothing.
+
+    Returns the line; `fragments` must all be in it.
+    """
+
+    def run(words: list[str], *fragments: str, expected: int = 1) -> str:
+        before = content(folder)
+        capsys.readouterr()
+        status(words, expected)
+        written = capsys.readouterr().err
+        assert content(folder) == before
+        lines = written.splitlines()
+        assert "Traceback" not in written
+        errors = [line for line in lines if line.startswith(ERROR)]
+        assert len(errors) == 1, written
+        assert lines[-1] == errors[0], written
+        for fragment in fragments:
+            assert fragment in errors[0]
+        return errors[0]
+
+    return run
+
+
+def status(words: list[str], expected: int) -> None:
+    """Run a command of the real command line and check its exit status."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(words)
+    assert (stopped.value.code or 0) == expected
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the digest of what is in it, and every folder."""
+    return {
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        )
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def run(folder: Path) -> Callable[[list[str], int], None]:
+    """Runs a command and checks its exit status."""
+    return status
