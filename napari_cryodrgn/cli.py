@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_cryodrgn import __version__
-from napari_cryodrgn.commandline.display import require_display
-from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, show_warnings
+from napari_cryodrgn.commandline.display import has_display, require_display
+from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
 from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.model_options import command_of, list_options
 from napari_cryodrgn.commandline.multi_value import repeat_options
@@ -103,6 +103,34 @@ def _program(
     ] = False,
 ) -> None:
     """Has no work of its own: it is here for the options before the command."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the particles, the run and the pictures.")
+    ] = Path("napari-cryodrgn-demo"),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Open no window; write pictures and a movie instead.")
+    ] = False,
+) -> None:
+    """Simulate particles, train on them, analyse the run, and open the window on it.
+
+    Without a display the pictures that the window would show, and a movie, are written to the
+    folder.
+    """
+    with errors_as_status():
+        from napari_cryodrgn.workflows.demo import make_demo
+
+        to_files = headless or not has_display()
+        if to_files and not headless:
+            say("There is no display: pictures and a movie are written instead of a window.")
+        result = drive(make_demo(out, pictures=to_files), lambda: f"What is in {out} is whole.")
+        for picture in result.pictures:
+            typer.echo(picture)
+        typer.echo(result.run.path)
+        if not to_files:
+            _open_window(result.run.path)
 
 
 def _simulate(config: SimulationConfig, out: Path) -> None:
