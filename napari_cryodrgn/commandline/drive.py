@@ -24,8 +24,8 @@ PROGRAM = "napari-cryodrgn"
 FAILED = 1
 # As shells number processes ended by a signal: 130 for Ctrl-C, 143 for kill.
 _SIGNAL_STATUS = 128
-_BAR = "{desc} {percentage:3.0f}%|{bar:24}| {postfix}"
-_NO_BAR = "{desc} {postfix}"
+_BAR = "{desc} {percentage:3.0f}%|{bar:24}| "
+_NO_BAR = "{desc} "
 # Between lines, where standard error is a file: a log of hours should stay short.
 _LINE_SECONDS = 30.0
 
@@ -135,13 +135,20 @@ class _ProgressLine:
         self._message = report.message
 
     def _show_bar(self, report: Progress, notes: str) -> None:
+        # Notes go into the format: as a postfix tqdm would put a comma before them.
+        form = (_NO_BAR if report.fraction is None else _BAR) + notes
         if self._bar is None:
-            self._bar = tqdm(total=1.0, file=sys.stderr, leave=False, dynamic_ncols=True)
-        self._bar.bar_format = _NO_BAR if report.fraction is None else _BAR
+            self._bar = tqdm(
+                total=1.0,
+                desc=report.message,
+                bar_format=form,
+                file=sys.stderr,
+                leave=False,
+                dynamic_ncols=True,
+            )
+        self._bar.bar_format = form
         self._bar.n = report.fraction or 0.0
         self._bar.set_description_str(report.message, refresh=False)
-        # Not set_postfix_str, which leaves the comma before it to the caller's bar format.
-        self._bar.postfix = notes
         self._bar.refresh()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 
 import pytest
@@ -29,6 +30,30 @@ def test_the_result_comes_back_and_progress_goes_to_standard_error(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Counting 0%, 3 s left" in captured.err
+
+
+class Terminal(io.StringIO):
+    """A terminal, as far as anyone asks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_a_bar_and_clears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+
+    def task() -> Task[None]:
+        yield Progress(0, None, "Reading")
+        yield Progress(1, 4, "Training", 75)
+
+    drive(task())
+    shown = terminal.getvalue().split("\r")
+    assert any(line.startswith("Reading") and "%" not in line for line in shown)
+    bar = next(line for line in shown if line.startswith("Training"))
+    assert " 25%|" in bar
+    assert bar.rstrip().endswith("| 1 min 15 s left")
+    assert not shown[-1].strip()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
