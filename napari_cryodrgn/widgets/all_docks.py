@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import TYPE_CHECKING
 
-from napari import current_viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.widgets.docks import open_all
-from napari_cryodrgn.widgets.latent_dock import LatentDock
+from napari_cryodrgn.widgets.sessions import real_viewer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
 
-def all_docks() -> QWidget:
-    """The Latent space dock, which has the others join it once napari has taken it in.
+class AllDocks(QWidget):
+    """Opens all docks, laid out, and goes away.
 
-    npe2 knows widgets only, and napari hands none of them to functions.
+    The Plugins menu knows widgets only; this one stands in for the action until
+    napari has taken it in.
     """
-    viewer = current_viewer()
-    if viewer is None:
-        raise RuntimeError("docks need a napari window")
-    QTimer.singleShot(0, partial(open_all, viewer))
-    return LatentDock(viewer)
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = real_viewer(napari_viewer)
+        QTimer.singleShot(0, self._open)
+
+    def _open(self) -> None:
+        self._viewer.window.remove_dock_widget(self)
+        open_all(self._viewer)

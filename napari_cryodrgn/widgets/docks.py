@@ -92,7 +92,19 @@ def _add_dock(viewer: Viewer, name: str) -> SessionDock:
     frame = frame_of(dock)
     if frame is not None:
         frame.setWindowTitle(name)
+        _join_tabs(viewer, name, frame)
     return dock
+
+
+def _join_tabs(viewer: Viewer, name: str, frame: QDockWidget) -> None:
+    """Put a new dock behind those that it shares its place with, where one is open."""
+    others = [find_dock(viewer, other) for other in TABS if name in TABS and other != name]
+    frames = [frame_of(other) for other in others if other is not None]
+    window = frame.window()
+    if frames and frames[0] is not None and isinstance(window, QMainWindow):
+        right = Qt.DockWidgetArea.RightDockWidgetArea
+        window.setTabPosition(right, QTabWidget.TabPosition.North)
+        window.tabifyDockWidget(frames[0], frame)
 
 
 def _arrange(docks: dict[str, SessionDock]) -> None:

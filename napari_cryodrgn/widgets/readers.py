@@ -37,7 +37,6 @@ RUN_WORDS = (b"model_args", b"data_norm_mean")
 CONFIG_BYTES = 1 << 16
 
 STACK_ENDING = ".mrcs"
-LARGEST_STACK_IN_3D = 1 << 30
 
 
 def run_reader(path: str | list[str]) -> Reader | None:
@@ -146,8 +145,8 @@ def open_mrc(viewer: Viewer | None, file: Path) -> list[LayerTuple]:
             viewer.dims.ndisplay = 3
         return [volume_layer(file)]
     if viewer is not None:
-        if header.data_bytes > LARGEST_STACK_IN_3D:
-            viewer.dims.ndisplay = 2  # in 3D napari would read the whole stack at once
+        # In 3D napari would read the whole stack, and show it as one volume.
+        viewer.dims.ndisplay = 2
         _offer_as_particles(viewer, file)
     size = None if header.pixel_size is None else header.pixel_size[0]
     return [stack_layer(sections_of(header), file.name, size)]
