@@ -87,8 +87,8 @@ def test_analyze_and_info(make_run: MakeRun, capsys: pytest.CaptureFixture[str])
     run.weights(1).write_bytes(b"PK\x03\x04 and no more")
     assert status_of("info", run.path) == 1
     captured = capsys.readouterr()
-    assert "not whole: " in captured.out
-    assert "1 fault found" in captured.err
+    assert str(run.weights(1)) in captured.out
+    assert captured.err.startswith(f"napari-cryodrgn: error: {run.path}: ")
 
 
 def test_too_many_clusters_are_refused(
