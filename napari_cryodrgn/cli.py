@@ -292,15 +292,14 @@ def decode(
 def info(
     path: Annotated[Path, typer.Argument(help="A run folder, or any file that is read here.")],
 ) -> None:
-    """Say what a file or a run is, and whether it is whole: status 1 where it is not."""
+    """Say what a file or a run is, what is damaged and what missing: status 1 if not usable."""
     with errors_as_status():
         from napari_cryodrgn.workflows.info import inspect_path
 
         description = inspect_path(path)
         typer.echo(description.text)
-        if description.faults:
-            count = len(description.faults)
-            raise InputError(f"{count} fault{'s' if count > 1 else ''} found", file=path)
+        if description.failed:
+            raise InputError(description.verdict, file=path)
 
 
 @app.command("open")

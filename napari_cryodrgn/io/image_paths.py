@@ -10,6 +10,9 @@ from napari_cryodrgn.io.image_stack import FileImageStack
 from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.particle_table import ImageReferences
 
+IMAGE_FILE = "image file"
+"""Field of the `InputError` about image files that are found nowhere."""
+
 PROJECT_DEPTH = 4
 """Folders above the table's in which paths are looked for: RELION and cryoSPARC write them
 relative to the project, and the table lies a few folders below it."""
@@ -71,7 +74,7 @@ def find_files(
         raise InputError(
             f"this image file was not found{more}; tried {tried}",
             file=table,
-            field="image file",
+            field=IMAGE_FILE,
             value=missing[0],
             hint="Name the folder that holds the images with --datadir",
         )

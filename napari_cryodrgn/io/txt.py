@@ -15,6 +15,9 @@ from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.particle_table import ImageReferences
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceKind, SourceTable
 
+LONGEST_SHOWN = 60
+"""Most of a line that an error message shows, characters."""
+
 
 @dataclass(frozen=True, eq=False)
 class StackTable:
@@ -102,6 +105,14 @@ def read_txt(path: str | Path, datadir: str | Path | None = None) -> StackTable:
     stacks = [line.strip() for line in lines if line.strip()]
     if not stacks:
         raise InputError("it lists no image stack", file=path)
+    for stack in stacks:
+        if not stack.lower().endswith((".mrcs", ".mrc")):
+            raise InputError(
+                "this names no image stack (.mrcs or .mrc), of which the file should be a list",
+                file=path,
+                field="line",
+                value=stack if len(stack) <= LONGEST_SHOWN else f"{stack[:LONGEST_SHOWN]} …",
+            )
     return _of_stacks(path, "txt", stacks, find_files(tuple(stacks), path, datadir))
 
 

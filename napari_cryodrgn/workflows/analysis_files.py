@@ -109,7 +109,7 @@ def read_kmeans(folder: Path, mu: npt.NDArray[np.float32], n_clusters: int) -> K
     """
     labels = read_labels(folder / LABELS, len(mu), n_clusters)
     centers = read_z_values(folder / CENTERS, mu.shape[1])
-    positions = _read_positions(folder / CENTERS_IND)
+    positions = read_positions(folder / CENTERS_IND)
     if not len(centers) == len(positions) == n_clusters:
         raise InputError(
             f"there are {len(centers)} centres and {len(positions)} representatives "
@@ -133,15 +133,22 @@ def list_volumes(analysis: AnalysisFolder) -> list[AnalysisVolume]:
     return [volume for group in groups for volume in _volumes_of(analysis.path / group)]
 
 
-def _read_positions(path: Path) -> npt.NDArray[np.int64]:
-    """Whole numbers, one a line; not as `read_z_values`, whose float32 ends at 2**24."""
+def read_positions(path: Path) -> npt.NDArray[np.int64]:
+    """Read ``centers_ind.txt``: positions of the clusters' representatives, one a line.
+
+    Raises
+    ------
+    InputError
+        Where it is missing or holds anything but whole numbers.
+    """
+    # Not with `read_z_values`, whose float32 ends at 2**24.
     try:
         values = np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64)
     except FileNotFoundError:
         raise InputError("there is no such file", file=path) from None
     except (OSError, ValueError) as error:
         raise InputError(f"these are no row numbers ({error})", file=path) from error
-    if not np.isfinite(values).all():
+    if not values.size or not np.isfinite(values).all() or (values % 1).any():
         raise InputError("these are no row numbers", file=path)
     return values.astype(np.int64)
 

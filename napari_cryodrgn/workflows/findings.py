@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 import pandas as pd
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.image_paths import IMAGE_FILE
 from napari_cryodrgn.particles import ParticleRows, Particles
 
 Given = ParamSpec("Given")
@@ -26,10 +27,13 @@ class Problem:
         What is missing or unusable, and what that means, as one sentence.
     tried : tuple of str
         Every place that was looked at.
+    unusable : bool
+        Whether something is there that cannot be used, rather than missing.
     """
 
     what: str
     tried: tuple[str, ...] = ()
+    unusable: bool = False
 
     def __str__(self) -> str:
         return self.what if not self.tried else f"{self.what}; looked for {'; '.join(self.tried)}"
@@ -73,5 +77,7 @@ class RunInputs:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            self.problems.append(Problem(f"{what}: {error}"))
+            # A table whose image files are elsewhere is sound itself.
+            unusable = error.field != IMAGE_FILE
+            self.problems.append(Problem(f"{what}: {error}", unusable=unusable))
             return None

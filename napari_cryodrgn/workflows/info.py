@@ -1,4 +1,4 @@
-"""What a file or a run is, and whether it is whole."""
+"""What a file or a run is, and what of it is damaged or missing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.image_paths import IMAGE_FILE
 from napari_cryodrgn.io.import_particles import read_particles, read_table
 from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.pickles import (
@@ -21,10 +22,13 @@ from napari_cryodrgn.io.pickles import (
 )
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.particles import Particles
+from napari_cryodrgn.workflows.analysis_files import CENTERS_IND, read_positions
 from napari_cryodrgn.workflows.info_run import describe_config, describe_run
 from napari_cryodrgn.workflows.z_values import read_z_values
 
 _ARCHIVE = b"PK\x03\x04"
+SHOWN_KEYS = 10
+"""Most names of a table of anything else that are shown."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +40,44 @@ class Description:
     lines : tuple of str
         What it is, for people.
     faults : tuple of str
-        What of it is damaged or missing; empty where it is whole.
+        What of it is damaged, or there and cannot be used.
+    missing : tuple of str
+        What it names that is not there.
+    usable : bool
+        Whether it serves without what is missing, as a run does.
     """
 
     lines: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    usable: bool = True
 
     @property
     def text(self) -> str:
-        """All of it."""
-        ending = [f"not whole: {fault}" for fault in self.faults] or ["whole"]
-        return "\n".join([*self.lines, *ending])
+        """All of it, the verdict last."""
+        parts = [f"damaged: {fault}" for fault in self.faults]
+        parts += [f"missing: {missing}" for missing in self.missing]
+        return "\n".join([*self.lines, *parts, self.verdict])
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence, what is damaged and what missing."""
+        gone = len(self.missing)
+        missing = f"{gone} {'thing is' if gone == 1 else 'things are'} missing"
+        count = len(self.faults)
+        if not count:
+            return f"Nothing is damaged; {missing}" if gone else "Nothing is damaged"
+        damaged = f"{count} {'thing is' if count == 1 else 'things are'} damaged"
+        return f"{damaged}, and {missing}" if gone else damaged
+
+    @property
+    def failed(self) -> bool:
+        """Whether it cannot be used as it is."""
+        return bool(self.faults) or not self.usable
 
 
 def describe(path: str | Path) -> str:
-    """What a file or a run is, and whether it is whole, in words.
+    """What a file or a run is, and what of it is damaged or missing, in words.
 
     Parameters
     ----------
@@ -125,7 +152,10 @@ def _particles(path: Path) -> Description:
         particles = read_particles(path)
     except InputError as error:
         columns = ", ".join(map(str, table.metadata.columns))
-        return Description((first, f"columns: {columns}"), (str(error),))
+        lines = (first, f"columns: {columns}")
+        if error.field == IMAGE_FILE:
+            return Description(lines, missing=(str(error),), usable=False)
+        return Description(lines, (str(error),))
     return Description((first, *_particle_lines(particles)))
 
 
@@ -146,12 +176,15 @@ def _particle_lines(particles: Particles) -> list[str]:
 
 
 def _text(path: Path) -> Description:
-    """A list of stacks, or latent points."""
+    """A list of stacks, row numbers, or latent points."""
+    if path.name == CENTERS_IND:
+        positions = read_positions(path)
+        return Description((f"representatives of {len(positions)} clusters, by their positions",))
     try:
         z = read_z_values(path)
     except InputError:
         return _particles(path)
-    return Description((f"latent points: {len(z)}, of {z.shape[1]} dimensions",))
+    return Description((f"latent points: {len(z)}, latent dimensions: {z.shape[1]}",))
 
 
 def _config(path: Path) -> Description:
@@ -170,6 +203,9 @@ def _pickle(path: Path) -> Description:
         poses = read_poses(path)
         shifted = "with shifts" if poses.shifts.any() else "without shifts"
         return Description((f"poses: {len(poses)} particles, {shifted}",))
+    if isinstance(content, dict):
+        named = ", ".join(str(key) for key in list(content)[:SHOWN_KEYS])
+        return Description((f"table of {len(content)} named values: {named}",))
     array = read_array(path)
     if path.name.startswith("z.") and array.ndim == 2:
         latents = read_latents(path)

@@ -13,8 +13,18 @@ from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.pickles import Latents, read_latents
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.lock import refuse_if_locked
-from napari_cryodrgn.workflows.analysis_files import LABELS, list_volumes, read_labels, read_umap
+from napari_cryodrgn.workflows.analysis_files import (
+    CENTERS,
+    CENTERS_IND,
+    LABELS,
+    Z_VALUES,
+    list_volumes,
+    read_labels,
+    read_positions,
+    read_umap,
+)
 from napari_cryodrgn.workflows.open_run import OpenRun, open_run
+from napari_cryodrgn.workflows.z_values import read_z_values
 
 Result = TypeVar("Result")
 
@@ -27,7 +37,7 @@ _KINDS = {
 }
 
 
-def describe_run(path: Path) -> tuple[list[str], list[str]]:
+def describe_run(path: Path) -> tuple[list[str], list[str], list[str]]:
     """What a run folder holds.
 
     Parameters
@@ -38,9 +48,11 @@ def describe_run(path: Path) -> tuple[list[str], list[str]]:
     Returns
     -------
     lines : list of str
-        What it is, and what it names that is missing.
+        What it is.
     faults : list of str
-        What of it is damaged.
+        What of it is damaged, or what it names and cannot be used.
+    missing : list of str
+        What it names that is missing, and where it was looked for.
 
     Raises
     ------
@@ -68,9 +80,16 @@ def describe_run(path: Path) -> tuple[list[str], list[str]]:
         lines.append(error.problem)
     damaged = "\n".join(faults)
     # Damage is told once, and not again as something that is missing.
-    known = [str(problem) for problem in opened.problems]
-    lines += [text for text in known if text.partition(": ")[2] not in damaged]
-    return lines, faults
+    missing = []
+    for problem in opened.problems:
+        text = str(problem)
+        if problem.unusable and text.partition(": ")[2] not in damaged:
+            faults.append(text)
+        elif problem.tried:
+            missing.append(text)
+        elif not problem.unusable:
+            lines.append(text)
+    return lines, faults, missing
 
 
 def describe_config(config: RunConfig) -> str:
@@ -133,11 +152,26 @@ def _analysis(run: RunFolder, epoch: int, n: int | None, faults: list[str]) -> s
         if n is not None and labels.is_file():
             _note(faults, read_labels, labels, n, count)
         parts.append(f"k-means of {count}")
-    parts += [f"PC {number}" for number in analysis.pc_numbers()]
+        _check_texts(analysis.kmeans(count), faults)
+    for number in analysis.pc_numbers():
+        parts.append(f"PC {number}")
+        _check_texts(analysis.pc(number), faults)
     volumes = list_volumes(analysis)
     whole = [volume for volume in volumes if _note(faults, read_header, volume.path) is not None]
     parts.append(f"{len(whole)} volumes")
     return f"analysis of epoch {epoch}: {', '.join(parts)}"
+
+
+def _check_texts(folder: Path, faults: list[str]) -> None:
+    """Look at the tables of latent points and row numbers that a folder has."""
+    readers: dict[str, Callable[[Path], object]] = {
+        Z_VALUES: read_z_values,
+        CENTERS: read_z_values,
+        CENTERS_IND: read_positions,
+    }
+    for name, reader in readers.items():
+        if (folder / name).is_file():
+            _note(faults, reader, folder / name)
 
 
 def _check_weights(path: Path) -> bool:

@@ -349,5 +349,5 @@ def test_training_refuses(case: Case, folder: Path, refused: Callable[..., str])
 @pytest.mark.parametrize("words", [STACK, CHOSEN, STAR, CS, TXT], ids=lambda words: words[1])
 def test_without_fault_training_begins(words: list[str], folder: Path, run: Callable) -> None:
     """Or the table above would prove nothing."""
-    run([*words, *SMALL, "--no-analysis"], 0)
+    assert run([*words, *SMALL, "--no-analysis"]) == 0
     assert (folder / "new" / "weights.1.pkl").is_file()

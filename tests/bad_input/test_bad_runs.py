@@ -273,7 +273,7 @@ def test_without_fault_commands_work(
     words: list[str], made: str, folder: Path, run: Callable
 ) -> None:
     """Or the table above would prove nothing."""
-    run(words, 0)
+    assert run(words) == 0
     assert (folder / made).is_file()
 
 
@@ -295,7 +295,7 @@ def test_what_a_command_can_do_without_is_passed_over_and_never_run(
     name: str, words: list[str], folder: Path, run: Callable
 ) -> None:
     (folder / "run" / name).write_bytes(CODE)
-    run(words, 0)
+    assert run(words) == 0
     assert not (folder / "executed").exists()
 
 
@@ -304,7 +304,7 @@ def test_that_something_is_made_again_is_said(
 ) -> None:
     labels = folder / "run/analyze.2/kmeans3/labels.pkl"
     labels.write_bytes(CODE)
-    run(["analyze", "run", "--ksample", "3", "--pc", "1", "--device", "cpu"], 0)
+    assert run(["analyze", "run", "--ksample", "3", "--pc", "1", "--device", "cpu"]) == 0
     assert f"warning: Clustering again: {labels}" in capsys.readouterr().err
 
 
@@ -333,7 +333,7 @@ def test_wrong_usage(
     words: list[str], folder: Path, run: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(folder.rglob("*"))
-    run(words, 2)
+    assert run(words) == 2
     assert sorted(folder.rglob("*")) == before
     said = capsys.readouterr().err
     assert "Traceback" not in said

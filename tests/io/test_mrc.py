@@ -65,7 +65,7 @@ def test_signed_bytes_where_imod_says_so(tmp_path):
     st.floats(0.1, 50),
 )
 def test_volume_round_trip(tmp_path_factory, data, pixel_size):
-    path = tmp_path_factory.getbasetemp() / "round.mrc"
+    path = tmp_path_factory.mktemp("round") / "round.mrc"
     write_volume(path, data, pixel_size, (1.5, -2, 0))
     volume = read_volume(path)
     np.testing.assert_array_equal(volume.data, data)

@@ -50,7 +50,7 @@ def _load_all(path):
 @given(st.integers(0, 20), st.integers(0, 2**32 - 1))
 def test_poses_round_trip(tmp_path_factory, n, seed):
     rng = np.random.default_rng(seed)
-    path = tmp_path_factory.getbasetemp() / "poses.pkl"
+    path = tmp_path_factory.mktemp("round") / "poses.pkl"
     poses = Poses(random_rotations(n, rng), rng.uniform(-1, 1, (n, 2)).astype(np.float32))
     write_poses(path, poses)
     found = read_poses(path)
@@ -67,7 +67,7 @@ def test_poses_round_trip(tmp_path_factory, n, seed):
     st.booleans(),
 )
 def test_latents_round_trip(tmp_path_factory, mu, with_variance):
-    path = tmp_path_factory.getbasetemp() / "z.pkl"
+    path = tmp_path_factory.mktemp("round") / "z.pkl"
     write_latents(path, Latents(mu, -mu if with_variance else None))
     found = read_latents(path)
     np.testing.assert_array_equal(found.mu, mu)
@@ -79,7 +79,7 @@ def test_latents_round_trip(tmp_path_factory, mu, with_variance):
 
 @given(st.lists(st.integers(0, 999), min_size=1, unique=True))
 def test_indices_round_trip_in_their_order(tmp_path_factory, indices):
-    path = tmp_path_factory.getbasetemp() / "ind.pkl"
+    path = tmp_path_factory.mktemp("round") / "ind.pkl"
     rows = ParticleRows(np.array(indices), 1000, "abc")
     write_indices(path, rows)
     assert read_indices(path, 1000, "abc") == rows

@@ -216,7 +216,7 @@ def test_a_list_within_itself_is_an_error(tmp_path):
 
 @given(st.binary(max_size=200))
 def test_noise_gives_data_or_an_input_error(tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "noise.pkl"
+    path = tmp_path_factory.mktemp("round") / "noise.pkl"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
         load_pickle(path)

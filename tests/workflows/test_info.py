@@ -44,10 +44,13 @@ def test_real_files(data_folder: Path, file: str, words: str) -> None:
 
 
 @pytest.mark.data
-def test_a_table_without_its_images_is_not_whole(data_folder: Path) -> None:
+def test_a_table_without_its_images_is_not_damaged(data_folder: Path) -> None:
     description = inspect_path(data_folder / "cryodrgn-tests" / "toy_projections_dir.star")
     assert "1000 particles" in description.text
-    assert "toy_images_" in description.faults[0]
+    assert "toy_images_" in description.missing[0]
+    assert description.faults == ()
+    assert description.failed
+    assert description.text.endswith("\nNothing is damaged; 1 thing is missing")
 
 
 @pytest.mark.data
@@ -58,7 +61,8 @@ def test_somebody_elses_run(data_folder: Path) -> None:
     assert "weights: none" in text
     assert "analysis of epoch 20: UMAP, k-means of 20, PC 1, PC 2, 3 volumes" in text
     assert "particles.mrcs is missing" in text
-    assert text.endswith("whole")
+    assert text.endswith("\nNothing is damaged; 2 things are missing")
+    assert not inspect_path(demo / "train").failed
     assert "latents are missing" in describe(demo / "J1442_real")
 
 
@@ -70,7 +74,7 @@ def test_a_whole_run(make_run: MakeRun) -> None:
     assert "weights: epochs 1 to 3" in text
     assert "pixel size: 2.5 Å" in text
     assert "analysis of epoch 3: k-means of 2, PC 1, PC 2, 22 volumes" in text
-    assert text.endswith("\nwhole")
+    assert text.endswith("\nNothing is damaged")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,8 @@ def test_each_damaged_piece_of_a_run_is_named_once(make_run: MakeRun, damage: st
     description = inspect_path(run.path)
     assert [str(path) in fault for fault in description.faults] == [True]
     assert description.text.count(path.name + ":") == 1
-    assert description.text.splitlines()[-1] != "whole"
+    assert description.text.splitlines()[-1] == "1 thing is damaged"
+    assert description.failed
 
 
 def test_a_flipped_bit_in_the_weights_is_found(make_run: MakeRun) -> None:
