@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from psygnal import SignalInstance
 from qtpy.QtCore import QTimer
@@ -37,6 +38,7 @@ class _Ending:
         tasks, self.tasks = self.tasks, []
         undo, self.undo = self.undo, []
         for task in tasks:
+            task.blockSignals(True)  # a result that is on its way finds no widgets any more
             task.cancel()
         for task in tasks:
             task.wait()
@@ -85,10 +87,14 @@ class SessionDock(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt
         """Find out whether the dock was closed for good, or is merely behind another tab."""
         super().hideEvent(event)
-        QTimer.singleShot(0, partial(_shut_down_if_orphan, self))
+        # Weakly: a viewer that closes leaves no event loop to call this and let go of it.
+        QTimer.singleShot(0, partial(_shut_down_if_orphan, ref(self)))
 
 
-def _shut_down_if_orphan(dock: SessionDock) -> None:
+def _shut_down_if_orphan(weak: ref[SessionDock]) -> None:
+    dock = weak()
+    if dock is None:
+        return
     try:
         orphan = dock.parent() is None
     except RuntimeError:  # destroyed meanwhile, which has ended it
