@@ -102,6 +102,13 @@ def _of_volumes(config: SimulationConfig) -> Scene:
             )
         if not np.isfinite(volume.data).all():
             raise InputError("the volume holds NaN or infinite voxels", file=path)
+        if volume.data.min() == volume.data.max():
+            raise InputError(
+                "every voxel of the volume is the same: it shows nothing",
+                file=path,
+                field="voxels",
+                value=f"{volume.data.min():g}",
+            )
         if volumes and volume.data.shape != volumes[0].shape:
             raise InputError(
                 f"the volumes differ in size (the first one is {volumes[0].shape[0]} px)",
