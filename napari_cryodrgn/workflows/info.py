@@ -100,7 +100,8 @@ def inspect_path(path: str | Path) -> Description:
     """What a file or a run is, with its faults apart; see `describe`."""
     path = Path(path).expanduser().absolute()
     if path.is_dir():
-        return Description(*map(tuple, describe_run(path)))
+        lines, faults, missing = describe_run(path)
+        return Description(tuple(lines), tuple(faults), tuple(missing))
     if not path.is_file():
         raise InputError("there is no such file or folder", file=path)
     describers: dict[str, Callable[[Path], Description]] = {
