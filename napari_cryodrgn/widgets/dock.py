@@ -101,6 +101,7 @@ def _shut_down_if_orphan(weak: ref[SessionDock]) -> None:
         return
     if orphan:
         dock.shutdown()
+        dock.deleteLater()  # napari builds a new one when it is opened again
 
 
 def _disconnect(signal: SignalInstance, slot: Callable[..., Any]) -> None:

@@ -132,6 +132,10 @@ class LatentDock(SessionDock):
         if run is not None and epoch != run.epoch:
             self.open_run(run.folder.path, epoch)
 
+    def line_text(self) -> str:
+        """What the line below the plot says."""
+        return str(self._line.text())
+
     def _tell_problems(self) -> None:
         run = self.session.run
         if run is None:

@@ -95,6 +95,10 @@ class LatentPlot(QWidget):
         """The colours shown now."""
         return None if self._picture is None else self._picture.colouring
 
+    def axes_text(self) -> tuple[str, str]:
+        """What stands along the axes of the plot."""
+        return str(self._x_label.text()), self._y_label.text
+
     def set_columns(self, columns: pd.DataFrame | None, *, new_particles: bool = True) -> None:
         """Show these particles.
 
@@ -334,11 +338,11 @@ class _UpwardLabel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._text = ""
+        self.text = ""
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
 
     def set_text(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self.updateGeometry()
         self.update()
 
@@ -350,9 +354,7 @@ class _UpwardLabel(QWidget):
         painter.setPen(self.palette().text().color())
         painter.translate(0, self.height())
         painter.rotate(-90)
-        painter.drawText(
-            0, 0, self.height(), self.width(), Qt.AlignmentFlag.AlignCenter, self._text
-        )
+        painter.drawText(0, 0, self.height(), self.width(), Qt.AlignmentFlag.AlignCenter, self.text)
         painter.end()
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image, Points
 from napari.qt import QtViewer
-from qtpy.QtCore import QSize, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cryodrgn.widgets.latent_scatter import Density
@@ -66,6 +66,7 @@ class LatentCanvas(QWidget):
         self._qt_viewer = QtViewer(self.model)
         self._qt_viewer.controls  # noqa: B018 - see the top of this file
         self._qt_viewer.layers  # noqa: B018
+        self.native.installEventFilter(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._qt_viewer)
@@ -102,6 +103,17 @@ class LatentCanvas(QWidget):
     def highlight_layer(self) -> Points | None:
         """The layer that marks the picked particle."""
         return self._highlight
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt
+        """Keep keys from the canvas.
+
+        By napari's shortcuts they would switch it to 3D, or the points to a mode in which
+        they are moved and deleted.
+        """
+        if event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            event.accept()  # or the embedded viewer would get it next
+            return True
+        return super().eventFilter(watched, event)
 
     def set_theme(self, theme: str) -> None:
         """Follow the main viewer's theme, on a ground that differs from its canvas."""

@@ -84,6 +84,18 @@ class VolumeDock(SessionDock):
         self.listen(self.session.run_changed, self._forget)
         self.listen(self.session.message, self._show_message)
 
+    def title(self) -> str:
+        """Whose volume is shown."""
+        return str(self._title.text())
+
+    def facts(self) -> str:
+        """What the dock says of it."""
+        return str(self._facts.text())
+
+    def note(self) -> str:
+        """What has to be said where it is not the particle's own volume."""
+        return str(self._note.text())
+
     # What the buttons do
 
     def set_mode(self, mode: str) -> None:
@@ -178,6 +190,7 @@ class VolumeDock(SessionDock):
     def _forget(self, _: object) -> None:
         self._pages.setCurrentIndex(0)
         self.notices.clear()
+        self.layers.begin_anew()
 
     def _show_message(self, notice: Notice) -> None:
         """Only what leaves this dock without a volume; the rest is the latent dock's to say."""

@@ -97,8 +97,14 @@ class VolumeLayers:
         else:
             self._add_image()
         self._ask_mesh()
-        if first and not image_was:
+        if first:
             self._look()
+
+    def begin_anew(self) -> None:
+        """Forget scale, contour and view: the next volume is of another run."""
+        self._meshes.cancel()
+        self._volume = None
+        self.scale = None
 
     def set_mode(self, mode: Mode) -> None:
         """Show a surface, or render the volume."""
@@ -168,12 +174,14 @@ class VolumeLayers:
     def _rescale(self, scale: IntensityScale) -> None:
         """Take over another scale; what was set by hand stays where it was in sigma."""
         before, self.scale = self.scale, scale
+        low, high = scale.mean, max(scale.top, scale.mean + 1e-9)
         if before is None:
             self.level = scale.level
-            return
-        self.level = scale.density(before.in_sigma(self.level))
+        else:
+            self.level = scale.density(before.in_sigma(self.level))
+            if self._image is not None:
+                low, high = (scale.density(before.in_sigma(v)) for v in self._image.contrast_limits)
         if self._image is not None:
-            low, high = (scale.density(before.in_sigma(v)) for v in self._image.contrast_limits)
             self._image.contrast_limits_range = _range(scale, low, high)
             self._image.contrast_limits = (low, high)
             self._image.iso_threshold = self.level
@@ -244,7 +252,9 @@ class VolumeLayers:
         if layer is None or self._volume is None:
             return
         for name, value in _placement(self._volume, type(layer)).items():
-            if not np.array_equal(getattr(layer, name), value) and name != "units":
+            now = getattr(layer, name)
+            same = tuple(map(str, now)) == value if name == "units" else np.allclose(now, value)
+            if not same:
                 setattr(layer, name, value)
 
     def _look(self) -> None:

@@ -9,10 +9,10 @@ from napari.layers import Layer
 
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, VOLUME, open_all, open_dock
-from napari_cryodrgn.widgets.opening import open_run_in
+from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.particles_dock import ParticlesDock
 from napari_cryodrgn.widgets.readers import open_mrc
-from napari_cryodrgn.widgets.sessions import session_for, use_session
+from napari_cryodrgn.widgets.sessions import use_session
 
 PARTICLE_ENDINGS = (".star", ".cs", ".mrcs", ".txt")
 VOLUME_ENDINGS = (".mrc", ".map")
@@ -75,8 +75,9 @@ def open_in(viewer: napari.Viewer, path: str | Path) -> None:
 def show_run(viewer: napari.Viewer, path: str | Path, epoch: int | None = None) -> None:
     """Open a run in a viewer, with the docks that show it."""
     open_dock(viewer, VOLUME)
-    open_dock(viewer, LATENT)
-    open_run_in(session_for(viewer), path, epoch)
+    dock = open_dock(viewer, LATENT)
+    if isinstance(dock, LatentDock):
+        dock.open_run(path, epoch)
 
 
 def show_particles(viewer: napari.Viewer, path: str | Path) -> None:

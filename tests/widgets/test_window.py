@@ -1,0 +1,124 @@
+"""The window as a whole: all docks together, opened once, and ended in an orderly way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication, QDockWidget
+
+from napari_cryodrgn.progress import Progress
+from napari_cryodrgn.widgets.docks import (
+    LATENT,
+    PARTICLES,
+    TABS,
+    TRAIN,
+    VOLUME,
+    find_dock,
+    frame_of,
+    open_all,
+    open_dock,
+)
+from napari_cryodrgn.widgets.latent_dock import LatentDock
+from napari_cryodrgn.widgets.sessions import session_for
+from napari_cryodrgn.widgets.tasks import start_task
+from napari_cryodrgn.widgets.window import open_in
+
+pytestmark = pytest.mark.gui
+
+
+def endless(state: dict[str, bool]):
+    try:
+        while True:
+            yield Progress(0)
+    finally:
+        state["tidied"] = True
+
+
+def test_opening_a_run_folder_shows_latents_and_a_volume_in_docks_opened_once(
+    viewer, settle, small_run, qtbot
+):
+    docks = open_all(viewer)
+    assert list(docks) == [LATENT, PARTICLES, TRAIN, VOLUME]
+    assert len({dock.session for dock in docks.values()}) == 1
+    open_in(viewer, small_run.path)
+    session = session_for(viewer)
+    settle(lambda: session.volume is not None and "Surface (live)" in viewer.layers)
+    assert {id(dock) for dock in open_all(viewer).values()} == {id(d) for d in docks.values()}
+    assert open_dock(viewer, VOLUME) is docks[VOLUME]
+    # The latent space lies above the tabs, which share one place.
+    latent, volume = frame_of(docks[LATENT]), frame_of(docks[VOLUME])
+    assert latent.geometry().bottom() <= volume.geometry().top()
+    window = latent.window()
+    assert {frame.windowTitle() for frame in window.tabifiedDockWidgets(volume)} == {
+        name for name in TABS if name != VOLUME
+    }
+    # The Plugins menu knows the docks by these names, and toggles instead of doubling them.
+    assert f"{VOLUME} (cryoDRGN)" in viewer.window.dock_widgets
+    # A particle picked by a click in one dock is named by the other.
+    plot = docks[LATENT].plot
+    points, native = plot.scatter.points, plot.canvas.native
+    target = int(points[:, 1].argmax())
+    camera = plot.canvas.model.scene.camera
+    y, x = points[target] - camera.center[-2:]
+    where = QPoint(
+        round(native.width() / 2 + x * camera.zoom), round(native.height() / 2 - y * camera.zoom)
+    )
+    qtbot.mousePress(native, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.wait(20)
+    qtbot.mouseRelease(native, Qt.MouseButton.LeftButton, pos=where)
+    settle(lambda: docks[VOLUME].title().startswith(f"Particle {target} "))
+
+
+def test_a_closed_dock_stops_what_it_began_and_can_be_opened_again(viewer, settle):
+    dock = open_dock(viewer, LATENT)
+    state: dict[str, bool] = {}
+    task = dock.own(start_task(lambda: endless(state), "Endless"))
+    QApplication.processEvents()
+    frame = frame_of(dock)
+    assert isinstance(frame, QDockWidget)
+    frame.title.close_button.click()
+    settle(lambda: state.get("tidied", False) and not task.running)
+    assert find_dock(viewer, LATENT) is None
+    again = open_dock(viewer, LATENT)
+    assert isinstance(again, LatentDock)
+    assert again is not dock
+
+
+def test_a_hidden_dock_goes_on(viewer, qtbot):
+    dock = open_dock(viewer, LATENT)
+    state: dict[str, bool] = {}
+    task = dock.own(start_task(lambda: endless(state), "Endless"))
+    frame_of(dock).hide()
+    qtbot.wait(100)
+    assert task.running
+    assert not state
+    dock.shutdown()
+    assert state["tidied"]
+
+
+def test_closing_napari_in_the_middle_ends_the_tasks_first(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    dock = open_dock(viewer, LATENT)
+    state: dict[str, bool] = {}
+    dock.own(start_task(lambda: endless(state), "Endless"))
+    qtbot.wait(50)
+    del dock
+    viewer.close()
+    assert state["tidied"]
+
+
+def test_the_plugin_menu_imports_neither_torch_nor_umap():
+    code = (
+        "import os; os.environ['QT_QPA_PLATFORM'] = 'offscreen'\n"
+        "import sys, pkgutil, importlib\n"
+        "import napari_cryodrgn.widgets as widgets\n"
+        "for module in pkgutil.iter_modules(widgets.__path__):\n"
+        "    importlib.import_module(f'{widgets.__name__}.{module.name}')\n"
+        "heavy = {'torch', 'umap'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
