@@ -18,7 +18,7 @@ from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.labels import ElidedLabel
 from napari_cryodrgn.widgets.messages import NoticeBar
-from napari_cryodrgn.widgets.opening import follow_training
+from napari_cryodrgn.widgets.opening import follow_training, open_run_in
 from napari_cryodrgn.widgets.tasks import Failure, TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import theme_colours
 from napari_cryodrgn.widgets.train_settings import TrainSettings
@@ -50,6 +50,7 @@ class TrainDock(SessionDock):
         self.run: RunFolder | None = None
         self._reading: TaskHandle | None = None
         self._newer_epoch = False
+        self._followed: int | None = None
         self._lay_out()
         self.start_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(self.toggle_pause)
@@ -80,6 +81,7 @@ class TrainDock(SessionDock):
             self.settings_fold.open()
             return
         self.run = RunFolder(config.outdir.expanduser().absolute())
+        self._followed = None
         self.status.begin(self.run)
         self.status.setVisible(True)
         self.status.write(f"{'Continuing' if config.load else 'Training into'} {self.run.path}")
@@ -115,9 +117,9 @@ class TrainDock(SessionDock):
     # What the training says
 
     def _show_progress(self, progress: Progress) -> None:
-        if self.task is None or not self.stop_button.isEnabled():
-            return
-        self.status.show_progress(progress)
+        stopping = self.task is None or not self.stop_button.isEnabled()
+        if not stopping:
+            self.status.show_progress(progress)
         if isinstance(progress, TrainingProgress) and progress.finished_epoch is not None:
             self._take_epoch()
 
@@ -142,9 +144,20 @@ class TrainDock(SessionDock):
             self._newer_epoch = True
             return
         self._newer_epoch = False
-        self._reading = follow_training(self.session, self.run.path)
+        # While an epoch was read others may have been finished: what is shown is then not
+        # the newest one, and yet nobody has asked for an older one.
+        shown = self.session.run
+        if shown is not None and shown.folder == self.run and shown.epoch == self._followed:
+            self._reading = open_run_in(self.session, self.run.path)
+        else:
+            self._reading = follow_training(self.session, self.run.path)
         if self._reading is not None:
-            self.own(self._reading).finished.connect(self._renew_if_newer)
+            self.own(self._reading)
+            self._reading.done.connect(self._take_followed)
+            self._reading.finished.connect(self._renew_if_newer)
+
+    def _take_followed(self, run: OpenRun) -> None:
+        self._followed = run.epoch
 
     def _renew_if_newer(self) -> None:
         if self._newer_epoch:
@@ -169,6 +182,8 @@ class TrainDock(SessionDock):
 
     def _end(self, words: str) -> None:
         self.task = None
+        if self.run is not None:
+            self.status.show_history(self.run)
         self.status.end(words)
         self.settings.look_at_folder()
         self._show_state()

@@ -119,6 +119,8 @@ class TrainSettings(QWidget):
 
     def _lock_to(self, recorded: TrainingConfig | None) -> None:
         """Show the settings of a run that is continued, or give one's own back."""
+        if recorded == self._recorded:
+            return  # looked at again: what was typed since stays
         if recorded is not None and self._recorded is None:
             self._own_values = self.form.values()
         self._recorded = recorded
