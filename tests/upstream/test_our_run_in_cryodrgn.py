@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import mrcfile
@@ -24,7 +25,7 @@ from napari_cryodrgn.workflows.open_run import open_run
 from napari_cryodrgn.workflows.simulate import SimulatedSet
 from napari_cryodrgn.workflows.train_inputs import gather_inputs
 
-from .conftest import SMALL, Upstream, relative_error, train_ours
+from .conftest import N_PARTICLES, SMALL, Upstream, relative_error, train_ours
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(600)]
 
@@ -183,6 +184,49 @@ def test_cryodrgn_continues_our_run(
     assert opened.epoch == 2
     assert opened.latent is not None
     assert len(opened.latent.mu) == len(z_of(run, 1))
+
+
+def test_one_training_step_equals_cryodrgns(
+    cryodrgn: Upstream, simulated: SimulatedSet, tmp_path: Path
+) -> None:
+    """The same step from the same weights, with the one thing that is random taken away.
+
+    Latents are drawn around their means; with a log-variance of -60 they are the means. All
+    images are in one batch, so their order does not matter.
+    """
+    inputs = {
+        "particles": simulated.stack,
+        "poses": simulated.poses,
+        "ctf": simulated.ctf,
+        "batch_size": N_PARTICLES,
+    }
+    ours = train_ours(simulated, tmp_path / "ours", **inputs, num_epochs=1)
+    checkpoint = torch.load(ours.weights(1), weights_only=True)
+    state = checkpoint["model_state_dict"]
+    state["encoder.main.6.weight"][4:] = 0
+    state["encoder.main.6.bias"][4:] = -60
+    torch.save(checkpoint, ours.weights(1))
+    theirs = RunFolder(Path(shutil.copytree(ours.path, tmp_path / "theirs")))
+    train_ours(simulated, ours.path, **inputs, num_epochs=2, load="latest")
+    cryodrgn(
+        *("train_vae", simulated.stack, "--poses", simulated.poses, "--ctf", simulated.ctf),
+        *("-o", theirs.path, "--zdim", 4, "--enc-dim", 32, "--enc-layers", 2, "--dec-dim", 32),
+        *("--dec-layers", 2, "-n", 2, "-b", N_PARTICLES, "--lr", 1e-3, "--load", "latest"),
+        *("--no-analysis", "--no-amp"),
+    )
+    before, after_ours, after_theirs = (
+        torch.load(path, weights_only=True)["model_state_dict"]
+        for path in (ours.weights(1), ours.weights(2), theirs.weights(2))
+    )
+    for name in before:
+        step, their_step = after_ours[name] - before[name], after_theirs[name] - before[name]
+        if name.startswith("encoder.main.6"):
+            step, their_step = step[:4], their_step[:4]
+        if name.endswith("rand_freqs"):
+            assert not step.any()
+            assert not their_step.any()
+        else:
+            assert relative_error(step, their_step) < 1e-3, name
 
 
 def test_cryodrgn_continues_our_single_volume_run(
