@@ -28,7 +28,6 @@ from napari_cryodrgn.widgets.latent_colours import (
     ScaleLegend,
     colour_by,
     default_colormap,
-    is_category,
 )
 from napari_cryodrgn.widgets.latent_legend import LegendView
 from napari_cryodrgn.widgets.latent_scatter import Scatter, prepare_scatter
@@ -39,9 +38,13 @@ NO_COLOUR = "one colour"
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What the background thread has prepared: places and colours of one choice."""
+    """What the background thread has prepared: places and colours of one choice.
 
-    columns: pd.DataFrame
+    `source` are the columns as they came, `frame` the same with steady signs.
+    """
+
+    source: pd.DataFrame
+    frame: pd.DataFrame
     axes: tuple[str, str]
     scatter: Scatter
     colouring: Colouring
@@ -68,6 +71,7 @@ class LatentPlot(QWidget):
         self._x_label, self._y_label = QLabel(), _UpwardLabel()
         self._columns: pd.DataFrame | None = None
         self._groups: np.ndarray | None = None
+        self._before: pd.DataFrame | None = None
         self._picture: _Picture | None = None
         self._position: int | None = None
         self._wanted_view = ""
@@ -109,14 +113,15 @@ class LatentPlot(QWidget):
         new_particles : bool
             False for the same particles at another epoch: axes, colours and view stay.
         """
-        before = None if new_particles else self._columns
+        known = self._picture
+        self._before = None if new_particles or known is None else known.frame
         if columns is None:
             self._columns = self._picture = None
             self._latest.cancel()
             self.canvas.clear()
             self.legend.set_legend(None)
             return
-        self._columns = with_steady_signs(columns, before)
+        self._columns = columns
         clusters = next((name for name in columns.columns if str(name).startswith("kmeans")), None)
         self._groups = None if clusters is None else columns[clusters].cat.codes.to_numpy(np.int64)
         if new_particles:
@@ -233,23 +238,25 @@ class LatentPlot(QWidget):
             return
         axes = (self.x_box.currentData(), self.y_box.currentData())
         colour, colormap = self.colour_box.currentData(), self.colormap_box.currentText()
-        values = None if colour is None else columns[colour]
-        self.colormap_box.setVisible(values is not None and not is_category(values))
         known = self._picture
-        if known is not None and (known.columns is not columns or known.axes != axes):
+        if known is not None and known.source is not columns:
             known = None
         self._latest.request(
-            partial(_prepare, columns, axes, known, self._groups, values, colormap)
+            partial(_prepare, columns, self._before, known, axes, self._groups, colour, colormap)
         )
 
     def _show(self, picture: _Picture) -> None:
         follow = self._fitted is None or self._fitted == self._camera()
-        self._picture = picture
-        scatter = picture.scatter
-        self.canvas.set_point_size(_point_size(len(scatter.drawn)))
-        self.canvas.set_density(scatter.density)
-        self.canvas.set_points(scatter.points[scatter.drawn], picture.colouring.rgba[scatter.drawn])
+        before, self._picture = self._picture, picture
+        scatter, rgba = picture.scatter, picture.colouring.rgba[picture.scatter.drawn]
+        if before is not None and before.scatter is scatter:
+            self.canvas.set_colours(rgba)
+        else:
+            self.canvas.set_point_size(_point_size(len(scatter.drawn)))
+            self.canvas.set_density(scatter.density)
+            self.canvas.set_points(scatter.points[scatter.drawn], rgba)
         self.legend.set_legend(picture.colouring.legend)
+        self.colormap_box.setVisible(isinstance(picture.colouring.legend, ScaleLegend))
         x, y = picture.axes
         self._x_label.setText(column_title(x))
         self._y_label.set_text(column_title(y))
@@ -291,7 +298,9 @@ class LatentPlot(QWidget):
         axes = [self.x_box.currentData(), self.y_box.currentData()]
         colour = self.colour_box.currentData()
         names = [*([colour] if colour else []), *axes]
-        return identity_text(self._frame(), position, names)
+        known = self._picture
+        frame = self._frame() if known is None or len(known.frame) <= position else known.frame
+        return identity_text(frame, position, names)
 
     # Layout
 
@@ -360,18 +369,21 @@ class _UpwardLabel(QWidget):
 
 def _prepare(
     columns: pd.DataFrame,
-    axes: tuple[str, str],
+    before: pd.DataFrame | None,
     known: _Picture | None,
+    axes: tuple[str, str],
     groups: np.ndarray | None,
-    values: pd.Series | None,
+    colour: str | None,
     colormap: str,
 ) -> _Picture:
-    """On the background thread; places that are known are not worked out again."""
-    if known is None:
-        scatter = prepare_scatter(plot_frame(columns, *axes).points, groups)
+    """On the background thread; what is known of these columns is not worked out again."""
+    frame = with_steady_signs(columns, before) if known is None else known.frame
+    if known is None or known.axes != axes:
+        scatter = prepare_scatter(plot_frame(frame, *axes).points, groups)
     else:
         scatter = known.scatter
-    return _Picture(columns, axes, scatter, colour_by(values, colormap, len(columns)))
+    colouring = colour_by(None if colour is None else frame[colour], colormap, len(frame))
+    return _Picture(columns, frame, axes, scatter, colouring)
 
 
 def _point_size(n: int) -> float:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image, Points
 from napari.qt import QtViewer
+from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -39,6 +40,12 @@ STILL = 4.0
 HOVER_SECONDS = 0.05
 
 RING_SIZE = 20
+
+OVERSIZE, MOST_OVERSIZE = 4.0, 1e4
+"""Size of the markers in plot widths, before it is limited in pixels: any in this range does,
+and the one that is there is kept, since each change costs as much as drawing anew."""
+
+DENSITY_COLOURS = ((0.55, 0.57, 0.62, 0.0), (0.55, 0.57, 0.62, 0.55))
 
 MARGIN = 16.0
 """Room left around the points, px."""
@@ -122,18 +129,17 @@ class LatentCanvas(QWidget):
 
     def set_points(self, points: npt.NDArray[np.float32], rgba: npt.NDArray[np.float32]) -> None:
         """Draw these particles, (M, 2) places (y, x), in these colours, (M, 4)."""
-        if self._points is not None and len(self._points.data) == len(points):
+        if self._points is not None:
             self._points.data = points
-            self._points.size = _extent(points)
+            if not 1 <= float(self._points.size[0]) / _extent(points) <= MOST_OVERSIZE:
+                self._points.size = OVERSIZE * _extent(points)
             self._points.face_color = rgba
             return
-        if self._points is not None:
-            self.model.layers.remove(self._points)
         layer = Points(
             points,
             face_color=rgba,
             border_width=0,
-            size=_extent(points),
+            size=OVERSIZE * _extent(points),
             opacity=0.9,
             blending="translucent_no_depth",
             name="particles",
@@ -156,23 +162,30 @@ class LatentCanvas(QWidget):
 
     def set_density(self, density: Density | None) -> None:
         """Show this density beneath the points, or none."""
-        if self._density is not None:
-            self.model.layers.remove(self._density)
-            self._density = None
         if density is None:
+            if self._density is not None:
+                self._density.visible = False
             return
-        self._density = Image(
-            density.image,
-            translate=density.corner,
-            scale=density.step,
-            colormap="gray",
-            opacity=0.55,
-            contrast_limits=(0, max(float(density.image.max()), 1e-6)),
-            interpolation2d="linear",
-            name="density",
-        )
-        self.model.add_layer(self._density)
-        self._order()
+        limits = (0.0, max(float(density.image.max()), 1e-6))
+        if self._density is None:
+            self._density = Image(
+                density.image,
+                translate=density.corner,
+                scale=density.step,
+                colormap=Colormap(DENSITY_COLOURS, name="density"),
+                blending="translucent_no_depth",
+                contrast_limits=limits,
+                interpolation2d="linear",
+                name="density",
+            )
+            self.model.add_layer(self._density)
+            self._order()
+            return
+        self._density.data = density.image
+        self._density.translate, self._density.scale = density.corner, density.step
+        self._density.contrast_limits_range = limits
+        self._density.contrast_limits = limits
+        self._density.visible = True
 
     def set_highlight(self, place: npt.NDArray[np.float32] | None) -> None:
         """Mark a place (y, x), or nothing."""
@@ -188,7 +201,7 @@ class LatentCanvas(QWidget):
             symbol=["ring", "ring"],
             face_color=["black", PICK_COLOUR],
             border_width=0,
-            size=1.0 if self._points is None else _extent(self._points.data),
+            size=1.0 if self._points is None else OVERSIZE * _extent(self._points.data),
             canvas_size_limits=(0, RING_SIZE),
             blending="translucent_no_depth",
             name="picked",
