@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -128,3 +130,21 @@ def test_the_extra_with_qt_is_not_gpl() -> None:
     assert not {"all", "pyqt", "pyqt6", "pyqt5", "qt"} & extras, "PyQt is GPL"
     pin = pins()["pyside6"]
     assert not pin.specifier.contains("6.12.0"), "PySide6 6.12.0 aborts on Python 3.11"
+
+
+def test_everything_imported_is_a_declared_dependency() -> None:
+    imported = set()
+    for path in (ROOT / "napari_cryodrgn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    others = imported - sys.stdlib_module_names - {"napari_cryodrgn"}
+    others -= {"pydantic_core", "annotated_types"}  # what pydantic itself is made of
+    packages = importlib.metadata.packages_distributions()
+    declared = {canonicalize_name(each.name) for each in direct(*EXTRAS)}
+    brought_by_name = {
+        name: {canonicalize_name(d) for d in packages.get(name, [])} for name in others
+    }
+    assert {name for name, by in brought_by_name.items() if not by & declared} == set()
