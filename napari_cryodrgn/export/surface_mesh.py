@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import fft, ndimage
 from skimage.measure import marching_cubes
 
 from napari_cryodrgn.errors import InputError
@@ -66,12 +66,11 @@ def surface_mesh(
         )
     box = volume.shape[0]
     zoom = max(1, round(SMOOTH_BOX / box))
-    fine = ndimage.zoom(volume.astype(np.float32), zoom, order=3, grid_mode=True, mode="nearest")
+    fine = _finer(volume, zoom)
     # A border below the level closes surfaces that reach the edge of the box.
     fine = np.pad(fine, 1, constant_values=min(float(volume.min()), level - 1e-6 * abs(level)))
     corners, faces, normals, _ = marching_cubes(fine, level, gradient_direction="descent")
-    # Sample i of the fine grid lies at (i - 1 + ½) / zoom - ½ of the coarse one.
-    places = ((corners - 1 + 0.5) / zoom - 0.5 - box // 2) * pixel_size
+    places = ((corners - 1) / zoom - box // 2) * pixel_size
     return SurfaceMesh(
         places[:, ::-1].astype(np.float32),
         _outward(fine, corners, normals),
@@ -100,6 +99,23 @@ def contour_level(volumes: list[npt.NDArray[np.float32]], *, enclosed: float = 0
     ball = radius2 <= (box // 2) ** 2
     values = np.concatenate([volume[ball] for volume in volumes])
     return float(np.quantile(values, 1 - enclosed))
+
+
+def _finer(volume: npt.NDArray[np.floating], zoom: int) -> npt.NDArray[np.float32]:
+    """The volume on a grid `zoom` times finer, by padding its transform.
+
+    Sample i of the result lies at i / zoom of the given grid. The Nyquist planes, which
+    have no unique continuation, are left out.
+    """
+    n = volume.shape[0]
+    spectrum = fft.rfftn(volume.astype(np.float32))
+    kept = (n - 1) // 2
+    low = np.r_[0 : kept + 1, -kept:0]
+    side = n * zoom
+    wider = np.zeros((side, side, side // 2 + 1), spectrum.dtype)
+    wider[np.ix_(low, low, np.arange(kept + 1))] = spectrum[np.ix_(low, low, np.arange(kept + 1))]
+    finer: npt.NDArray[np.float32] = fft.irfftn(wider, s=(side,) * 3) * np.float32(zoom**3)
+    return finer
 
 
 def _outward(

@@ -13,7 +13,7 @@ HeterogeneityKind = Literal["auto", "hinge", "composition", "both", "states", "m
 CoordinateSpread = Literal["uniform", "skewed"]
 
 # The built-in complex, its shifts and its CTF's nearest rings fit into this field, Å.
-FIELD_OF_VIEW = 256.0
+FIELD_OF_VIEW = 272.0
 
 
 class SimulationConfig(BaseModel):

@@ -126,7 +126,7 @@ def _head(rng: np.random.Generator) -> Points:
 
 def _cap(rng: np.random.Generator) -> Points:
     """Bundle on top of the ring, opposite the hinge."""
-    return _bundle((-8.0, 38.0, 42.0), 21.0, (0.2, 1.0, 0.3), rng)
+    return _bundle((-12.0, 42.0, 44.0), 25.0, (0.2, 1.0, 0.3), rng)
 
 
 def _foot(rng: np.random.Generator) -> Points:
@@ -137,7 +137,7 @@ def _foot(rng: np.random.Generator) -> Points:
         return np.stack(path, axis=1)
 
     stem = _solenoid(curve, lambda t: 24 + 0 * t, rng, up=(1.0, 0.0, 0.0))
-    return np.concatenate([stem, _bundle((16.0, -50.0, -62.0), 16.0, (1.0, 0.0, 0.0), rng)])
+    return np.concatenate([stem, _bundle((16.0, -52.0, -66.0), 21.0, (1.0, 0.0, 0.0), rng)])
 
 
 def _solenoid(

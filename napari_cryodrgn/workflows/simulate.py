@@ -144,6 +144,23 @@ def simulate(out: str | Path, config: SimulationConfig) -> Task[Path]:
     return out
 
 
+def read_settings(path: Path) -> SimulationConfig:
+    """The settings that a ``simulation.yaml`` tells.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it holds no settings of a simulation.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return SimulationConfig.model_validate(content["settings"])
+    except FileNotFoundError:
+        raise InputError("there is no such file", file=path) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise InputError("this holds no settings of a simulation", file=path) from error
+
+
 def _write_images(
     path: Path, chunks: Iterator[npt.NDArray[np.float32]], n_images: int, pixel_size: float
 ) -> Task[None]:

@@ -14,7 +14,7 @@ from napari_cryodrgn.io.import_particles import read_particles
 from napari_cryodrgn.io.mrc import read_volume, write_volume
 from napari_cryodrgn.io.pickles import read_ctf, read_poses
 from napari_cryodrgn.progress import run_to_end
-from napari_cryodrgn.simulation.config import SimulationConfig
+from napari_cryodrgn.simulation.config import FIELD_OF_VIEW, SimulationConfig
 from napari_cryodrgn.workflows.simulate import SimulatedSet, simulate
 
 SMALL = {"n_particles": 120, "box": 24, "seed": 3}
@@ -45,7 +45,7 @@ def test_star_and_pickles_say_the_same(tmp_path: Path) -> None:
     np.testing.assert_allclose(particles.poses.rotations, poses.rotations, atol=1e-6)
     np.testing.assert_allclose(particles.poses.shifts, poses.shifts, atol=1e-7)
     np.testing.assert_allclose(particles.ctf.table, ctf.table, rtol=1e-6, atol=1e-6)
-    assert particles.pixel_size == pytest.approx(256 / 24, rel=1e-6)
+    assert particles.pixel_size == pytest.approx(FIELD_OF_VIEW / 24, rel=1e-6)
     assert len(particles) == 120
     assert particles.box == 24
     truth = pd.read_csv(files.truth, keep_default_na=False)
@@ -88,7 +88,7 @@ def test_the_settings_written_make_the_set_again(tmp_path: Path) -> None:
     again = SimulationConfig.model_validate(content["settings"])
     run_to_end(simulate(tmp_path / "b", again))
     assert (tmp_path / "b" / "particles.mrcs").read_bytes() == files.stack.read_bytes()
-    assert content["pixel_size"] == pytest.approx(256 / 24)
+    assert content["pixel_size"] == pytest.approx(FIELD_OF_VIEW / 24)
     assert content["invert_data"] is True
 
 
