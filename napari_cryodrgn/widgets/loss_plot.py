@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor, QResizeEvent
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 
@@ -16,13 +16,16 @@ from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 TOTAL_COLOUR = "#e69f00"
 RECONSTRUCTION_COLOUR = "#56b4e9"
 KL_COLOUR = "#cc79a7"
+LEAST_HEIGHT = 140
+STACKED_HEIGHT = 300
+
 # The running mean of a few images jumps about and would set the scale of the plot.
 TRAIL_FROM = 0.15
 
 CURVES = {
     "loss": ("total", TOTAL_COLOUR),
     "gen_loss": ("reconstruction", RECONSTRUCTION_COLOUR),
-    "kld": ("KL divergence", KL_COLOUR),
+    "kld": ("KL", KL_COLOUR),
 }
 
 
@@ -41,32 +44,42 @@ class EpochAxis(pyqtgraph.AxisItem):
 
 
 class LossPlot(QWidget):
-    """Total and reconstruction loss above, KL divergence below, over the epochs."""
+    """Total and reconstruction loss, and beside them the KL divergence, over the epochs."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.canvas = pyqtgraph.GraphicsLayoutWidget()
-        self.canvas.setMinimumHeight(200)
+        self.setMinimumHeight(LEAST_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._epochs: list[EpochMetrics] = []
         self._live: dict[str, list[tuple[float, float]]] = {name: [] for name in CURVES}
         self._live_epoch = 0
-        self._losses = self.canvas.addPlot(row=0, col=0, axisItems={"bottom": EpochAxis("bottom")})
-        self._kl = self.canvas.addPlot(row=1, col=0, axisItems={"bottom": EpochAxis("bottom")})
+        self._losses = pyqtgraph.PlotItem(axisItems={"bottom": EpochAxis("bottom")})
+        self._kl = pyqtgraph.PlotItem(axisItems={"bottom": EpochAxis("bottom")})
         self._kl.setXLink(self._losses)
-        self.canvas.ci.layout.setRowStretchFactor(0, 3)
-        self.canvas.ci.layout.setRowStretchFactor(1, 2)
+        self._stacked: bool | None = None
+        self._arrange(stacked=True)
         self._curves: dict[str, pyqtgraph.PlotDataItem] = {}
         self._trails: dict[str, pyqtgraph.PlotDataItem] = {}
         # Losses fall and the KL divergence rises: each legend stands where no curve is.
         self._set_up(self._losses, ("loss", "gen_loss"), legend=(-6, 4))
         self._set_up(self._kl, ("kld",), legend=(8, 4))
-        self._kl.setLabel("bottom", "epoch")
-        self._kl.getAxis("bottom").setHeight(34)
-        self._losses.getAxis("bottom").setStyle(showValues=False)
+        for plot in (self._losses, self._kl):
+            plot.setLabel("bottom", "epoch")
+            plot.getAxis("bottom").setHeight(34)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.canvas)
         self.set_colours(background="#262930", text="#f0f1f2")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt
+        """Put the plots one above the other where there is room, else side by side."""
+        super().resizeEvent(event)
+        self._arrange(stacked=self.height() >= STACKED_HEIGHT)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt
+        """The least there must be: a scroll area would give all that is asked for."""
+        return QSize(320, LEAST_HEIGHT)
 
     def set_colours(self, *, background: str, text: str) -> None:
         """Follow a theme.
@@ -121,11 +134,26 @@ class LossPlot(QWidget):
         running = self._trails[name].getData()[0]
         return tuple(0 if part is None else len(part) for part in (finished, running))  # type: ignore[return-value]
 
+    def _arrange(self, *, stacked: bool) -> None:
+        if stacked == self._stacked:
+            return
+        if self._stacked is not None:
+            self.canvas.removeItem(self._losses)
+            self.canvas.removeItem(self._kl)
+        self._stacked = stacked
+        self.canvas.addItem(self._losses, row=0, col=0)
+        self.canvas.addItem(self._kl, row=int(stacked), col=int(not stacked))
+        layout = self.canvas.ci.layout
+        layout.setRowStretchFactor(0, 3)
+        layout.setRowStretchFactor(1, 2 if stacked else 0)
+        layout.setColumnStretchFactor(0, 4)
+        layout.setColumnStretchFactor(1, 0 if stacked else 3)
+
     def _set_up(
         self, plot: pyqtgraph.PlotItem, names: Sequence[str], legend: tuple[int, int]
     ) -> None:
         plot.addLegend(offset=legend, labelTextSize="8pt")
-        plot.getAxis("left").setWidth(52)
+        plot.getAxis("left").setWidth(46)
         plot.getAxis("left").enableAutoSIPrefix(False)
         plot.getAxis("bottom").enableAutoSIPrefix(False)
         plot.setLimits(minXRange=1.5)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_cryodrgn.workflows.open_run import OpenRun
 
-NO_PARTICLES = "No particles are open: choose them in the Particles dock."
+NO_PARTICLES = "No particles are open."
 NO_POSES = "The open particles have no poses, and training needs them."
 
 
@@ -39,6 +39,7 @@ class TrainDock(SessionDock):
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
         self.particles_line = ElidedLabel()
+        self.particles_button = QPushButton("Particles…")
         self.settings = TrainSettings()
         self.settings_fold = Fold("Settings", self.settings, expanded=True)
         self.start_button = QPushButton("Start training")
@@ -52,6 +53,7 @@ class TrainDock(SessionDock):
         self._newer_epoch = False
         self._followed: int | None = None
         self._lay_out()
+        self.particles_button.clicked.connect(self.show_particles_dock)
         self.start_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(self.toggle_pause)
         self.stop_button.clicked.connect(self.stop)
@@ -69,6 +71,12 @@ class TrainDock(SessionDock):
         self.own(start_task(_device_here, "Looking for a GPU", done=self.settings.set_device))
 
     # What the buttons do
+
+    def show_particles_dock(self) -> None:
+        """Open the Particles dock, or bring it to the front."""
+        from napari_cryodrgn.widgets.docks import PARTICLES, open_dock
+
+        open_dock(self.viewer, PARTICLES)
 
     def start(self) -> None:
         """Train, or continue the run that the folder holds."""
@@ -130,10 +138,7 @@ class TrainDock(SessionDock):
         epochs = self.status.show_history(self.run)
         if epochs:
             last = epochs[-1]
-            self.status.write(
-                f"epoch {last.epoch}  loss {last.loss:.4f}  "
-                f"reconstruction {last.gen_loss:.4f}  KL {last.kld:.4g}"
-            )
+            self.status.write(f"epoch {last.epoch}  loss {last.loss:.4f}  KL {last.kld:.3g}")
         self._renew_latents()
 
     def _renew_latents(self) -> None:
@@ -253,6 +258,7 @@ class TrainDock(SessionDock):
     # Layout
 
     def _lay_out(self) -> None:
+        self.particles_button.setToolTip("Choose and check particles in the Particles dock")
         self.pause_button.setToolTip("Wait after the present step, until resumed")
         self.stop_button.setToolTip(
             "Stop after the present step. Finished epochs stay; “Continue run” goes on after "
@@ -264,13 +270,16 @@ class TrainDock(SessionDock):
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(6)
         column.addWidget(self.settings_fold)
-        column.addWidget(self.status)
-        column.addStretch(1)
+        column.addWidget(self.status, 1)
+        column.addStretch(0)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(page)
+        head = QHBoxLayout()
+        head.addWidget(self.particles_line, 1)
+        head.addWidget(self.particles_button)
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 2)
         buttons.addWidget(self.pause_button, 1)
@@ -278,7 +287,7 @@ class TrainDock(SessionDock):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
-        layout.addWidget(self.particles_line)
+        layout.addLayout(head)
         layout.addWidget(self.notices)
         layout.addWidget(scroll, 1)
         layout.addLayout(buttons)

@@ -47,7 +47,7 @@ class TrainStatus(QWidget):
         layout.addWidget(self.words)
         layout.addWidget(self.bar)
         layout.addWidget(self.pace)
-        layout.addWidget(self.plot)
+        layout.addWidget(self.plot, 1)
         layout.addWidget(self.log_fold)
 
     def begin(self, run: RunFolder) -> None:
