@@ -163,9 +163,12 @@ def value_text(value: object) -> str:
     """A value as people write it."""
     if isinstance(value, bool | np.bool_ | str | int | np.integer):
         return str(value)
-    if isinstance(value, float | np.floating):
-        return "none" if np.isnan(value) else f"{value:.4g}"
-    return str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    if np.isnan(number):
+        return "none"
+    return f"{number:,.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
 
 
 def _kind(name: str) -> str:

@@ -78,7 +78,7 @@ class LatentDock(SessionDock):
         self.plot.picked.connect(self.session.pick)
         self.plot.pointed.connect(self._point)
         self.plot.missed.connect(partial(self._point, "No particle lies there: click nearer."))
-        self.plot.shown_changed.connect(self._shown.setText)
+        self.plot.shown_changed.connect(self._show_count)
         self.listen(self.session.run_changed, self._show_run)
         self.listen(self.session.epochs_changed, self._show_epochs)
         self.listen(self.session.latent_changed, self._show_latent)
@@ -198,6 +198,10 @@ class LatentDock(SessionDock):
         self.plot.set_position(pick.position)
         self._line.setText(self._rest_text())
 
+    def _show_count(self, text: str) -> None:
+        self._shown.setText(text)
+        self._line.setText(self._rest_text())  # which names what the plot is coloured by
+
     def _show_message(self, notice: Notice) -> None:
         self.notices.show_notice(notice)
 
@@ -226,6 +230,7 @@ class LatentDock(SessionDock):
         self.fit_button.setText("Fit")
         self.fit_button.setToolTip("Show all points")
         self.epoch_box.setToolTip("Epoch of the training")
+        self.epoch_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._no_analysis.setWordWrap(True)
         self._no_latent = EmptyState("", "", "")
         head = QHBoxLayout()

@@ -88,6 +88,7 @@ class LatentPlot(QWidget):
         self.colormap_box.activated.connect(self._prepare)
         self.canvas.clicked.connect(self._click)
         self.canvas.hovered.connect(self._hover)
+        self.canvas.resized.connect(self._fit_again)
 
     @property
     def scatter(self) -> Scatter | None:
@@ -140,6 +141,11 @@ class LatentPlot(QWidget):
         """Show all points, and keep doing so as they move."""
         self.canvas.fit()
         self._fitted = self._camera()
+
+    def _fit_again(self) -> None:
+        """All points were in view, and should be in a larger or smaller one."""
+        if self._fitted is not None and self._fitted == self._camera():
+            self.fit()
 
     def shutdown(self) -> None:
         """Stop the background thread and let the canvas go."""

@@ -55,11 +55,12 @@ class LatentCanvas(QWidget):
     """Points over a density, and a mark on the picked one; says where it is clicked.
 
     `clicked` and `hovered` carry the place (y, x) and the radius around it, both in plot
-    units; `hovered` carries None when the mouse leaves.
+    units.
     """
 
     clicked = Signal(object, float)
     hovered = Signal(object, float)
+    resized = Signal()
 
     def __init__(self, theme: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +71,7 @@ class LatentCanvas(QWidget):
         self.model.mouse_double_click_callbacks.clear()
         self.model.mouse_drag_callbacks.append(self._on_press)
         self.model.mouse_move_callbacks.append(self._on_move)
+        self.model.canvas.events.size.connect(self._tell_resize)
         self._qt_viewer = QtViewer(self.model)
         self._qt_viewer.controls  # noqa: B018 - see the top of this file
         self._qt_viewer.layers  # noqa: B018
@@ -233,6 +235,7 @@ class LatentCanvas(QWidget):
         self._hover_timer.stop()
         self.model.mouse_drag_callbacks.clear()
         self.model.mouse_move_callbacks.clear()
+        self.model.canvas.events.size.disconnect(self._tell_resize)
         self.clear()
 
     def _order(self) -> None:
@@ -268,6 +271,9 @@ class LatentCanvas(QWidget):
             self._tell_hover()
         elif not self._hover_timer.isActive():
             self._hover_timer.start(int(wait * 1000) + 1)
+
+    def _tell_resize(self) -> None:
+        self.resized.emit()
 
     def _tell_hover(self) -> None:
         self._told = time.monotonic()

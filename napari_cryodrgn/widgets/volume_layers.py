@@ -96,6 +96,8 @@ class VolumeLayers:
             self._place(self._image)
         else:
             self._add_image()
+        if self._present(self._surface):
+            self._place(self._surface)  # before its mesh comes: napari wants all units alike
         self._ask_mesh()
         if first:
             self._look()
@@ -208,7 +210,7 @@ class VolumeLayers:
             contrast_limits=limits,
             rendering=self.style,
             iso_threshold=self.level,
-            blending="additive",
+            blending="translucent",
             **_placement(volume, Image),
             **options,
         )
@@ -303,11 +305,12 @@ def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -
 
 
 def _ramp(colour: str) -> Colormap:
-    """From black through a colour to near white: depth within the densest parts."""
+    """From nothing through a colour to near white: depth within the densest parts."""
     rgb = np.array(QColor(colour).getRgbF()[:3])
-    stops = np.array([[0, 0, 0], 0.85 * rgb, 0.35 * rgb + 0.65])
+    stops = np.array([0.5 * rgb, 0.85 * rgb, 0.35 * rgb + 0.65])
+    alpha = np.array([0.0, 0.85, 1.0])
     return Colormap(
-        np.column_stack([stops, np.ones(3)]), controls=(0.0, 0.7, 1.0), name=f"ramp {colour}"
+        np.column_stack([stops, alpha]), controls=(0.0, 0.7, 1.0), name=f"ramp {colour}"
     )
 
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 from skimage.measure import marching_cubes
 
 from napari_cryodrgn.widgets.placement import surface_vertices
 
 LARGEST_BOX = 160
 """Beyond it every second voxel is taken: more triangles than pixels gain nothing."""
+
+SMALL_BOX = 72
+"""Up to it the density is interpolated to twice the box, or one would see the triangles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ _NOTHING = (np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
 
 
 def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
-    """The surface at a density, of every second voxel where the box is large.
+    """The surface at a density; finer than the voxels where the box is small, coarser where large.
 
     Parameters
     ----------
@@ -60,10 +64,33 @@ def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
     if not float(data.min()) < level < float(data.max()):
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), level)
     step = 1 if max(data.shape) <= LARGEST_BOX else 2
+    fine = 2 if max(data.shape) <= SMALL_BOX else 1
     vertices, faces, _, _ = marching_cubes(
-        data, level, step_size=step, gradient_direction="descent", allow_degenerate=False
+        doubled(data) if fine == 2 else data,
+        level,
+        step_size=step,
+        gradient_direction="descent",
+        allow_degenerate=False,
     )
-    return Mesh(vertices.astype(np.float32), faces.astype(np.int32), level)
+    return Mesh((vertices / fine).astype(np.float32), faces.astype(np.int32), level)
+
+
+def doubled(data: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The same density at twice as many points along each axis, by padding its transform.
+
+    That is the one density of no finer detail which passes through the voxels, but for
+    what they hold at the very limit of their resolution, which is left out.
+    """
+    transform = scipy.fft.rfftn(data)
+    wide = np.zeros((*(2 * n for n in data.shape[:2]), data.shape[2] + 1), transform.dtype)
+    low = [(slice(0, n // 2), slice(-(n // 2) + 1, None)) for n in data.shape[:2]]
+    for rows in low[0]:
+        for columns in low[1]:
+            wide[rows, columns, : data.shape[2] // 2] = transform[
+                rows, columns, : data.shape[2] // 2
+            ]
+    fine = scipy.fft.irfftn(wide, [2 * n for n in data.shape], overwrite_x=True)
+    return (8 * fine).astype(np.float32)
 
 
 def layer_data(
