@@ -35,7 +35,8 @@ class _Ending:
 
     def come(self, *_: object) -> None:
         """Cancel the tasks, wait for them, undo the rest; a second time does nothing."""
-        tasks, self.tasks = self.tasks, []
+        tasks = [task for task in self.tasks if task.running]
+        self.tasks = []
         undo, self.undo = self.undo, []
         for task in tasks:
             task.blockSignals(True)  # a result that is on its way finds no widgets any more
