@@ -26,7 +26,7 @@ TABS = (PARTICLES, TRAIN, VOLUME)
 """Docks that share the lower right; the latent space lies above them."""
 
 RIGHT_WIDTH = 480
-LATENT_SHARE = 0.58
+LATENT_SHARE = 0.55
 
 
 def open_dock(viewer: Viewer, name: str) -> SessionDock:

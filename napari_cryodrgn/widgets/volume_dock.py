@@ -252,7 +252,7 @@ class VolumeDock(SessionDock):
         buttons.addWidget(self.save_button, 1)
         shown = QWidget()
         column = QVBoxLayout(shown)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(8)
         for widget in (self._title, self._facts, self._note):
             column.addWidget(widget)

@@ -12,7 +12,9 @@ MOST_Z = 8
 
 def title_text(volume: ShownVolume) -> str:
     """Whose volume it is: 'Particle 1176 · epoch 20'."""
-    if volume.pick is not None:
+    if volume.pick is not None and volume.file is not None:
+        who = f"Volume nearest to particle {volume.pick.row:,}"
+    elif volume.pick is not None:
         who = f"Particle {volume.pick.row:,}"
     elif len(volume.z):
         who = "Latent point"

@@ -164,6 +164,7 @@ def test_a_run_without_weights_shows_a_volume_and_says_which(
     dock, session = open_dock(), session_for(viewer)
     open_run_in(session, data_folder / "cftr-cryodrgn-demo" / "train")
     settle(lambda: session.volume is not None)
+    assert "nearest to particle" in dock.title()
     assert "Not decoded" in dock.note()
     assert "kmeans20/vol_" in dock.note()
     assert "pixel size unknown" in dock.facts()
