@@ -1,4 +1,4 @@
-"""A label that never asks for more room than there is."""
+"""A label that never asks for more room than there is, and one along the y axis of a plot."""
 
 from __future__ import annotations
 
@@ -37,4 +37,32 @@ class ElidedLabel(QLabel):
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         shown = self.fontMetrics().elidedText(self.text(), self._mode, self.width())
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignVCenter), shown)
+        painter.end()
+
+
+class UpwardLabel(QWidget):
+    """A label that reads from bottom to top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+
+    def set_text(self, text: str) -> None:
+        """Show this text."""
+        self.text = text
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt
+        """One line, turned."""
+        return QSize(self.fontMetrics().height() + 2, 60)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt
+        """Paint it turned."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().text().color())
+        painter.translate(0, self.height())
+        painter.rotate(-90)
+        painter.drawText(0, 0, self.height(), self.width(), Qt.AlignmentFlag.AlignCenter, self.text)
         painter.end()

@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QPainter, QPaintEvent
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_cryodrgn.widgets.background import Latest
+from napari_cryodrgn.widgets.labels import UpwardLabel
 from napari_cryodrgn.widgets.latent_axes import (
     CUSTOM_VIEW,
     View,
@@ -68,7 +68,7 @@ class LatentPlot(QWidget):
         self.legend = LegendView()
         self.view_box, self.x_box, self.y_box = QComboBox(), QComboBox(), QComboBox()
         self.colour_box, self.colormap_box = QComboBox(), QComboBox()
-        self._x_label, self._y_label = QLabel(), _UpwardLabel()
+        self._x_label, self._y_label = QLabel(), UpwardLabel()
         self._columns: pd.DataFrame | None = None
         self._groups: np.ndarray | None = None
         self._before: pd.DataFrame | None = None
@@ -346,31 +346,6 @@ class LatentPlot(QWidget):
         grid.addLayout(plot, 3, 0, 1, 2)
         grid.setRowStretch(3, 1)
         grid.setColumnStretch(1, 1)
-
-
-class _UpwardLabel(QWidget):
-    """A label that reads from bottom to top."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
-
-    def set_text(self, text: str) -> None:
-        self.text = text
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt
-        return QSize(self.fontMetrics().height() + 2, 60)
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt
-        painter = QPainter(self)
-        painter.setPen(self.palette().text().color())
-        painter.translate(0, self.height())
-        painter.rotate(-90)
-        painter.drawText(0, 0, self.height(), self.width(), Qt.AlignmentFlag.AlignCenter, self.text)
-        painter.end()
 
 
 def _prepare(
