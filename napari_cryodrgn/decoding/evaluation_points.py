@@ -6,9 +6,9 @@ and side³ − 1 − i for −k. The tensors are kept for the boxes used last.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from napari_cryodrgn.imaging.lattice import Lattice
@@ -79,8 +79,8 @@ def masked_planes(trained_box: int, box: int, radius: int) -> torch.Tensor:
     """
     lattice = Lattice(box, 0.5 * box / trained_box)
     trained_side = trained_box + 1
-    planes = []
-    for k_z in lattice.axis.tolist():
-        squared = max((radius / trained_side) ** 2 - k_z**2, 0.0)
-        planes.append(lattice.disc(math.floor(math.sqrt(squared) * trained_side)))
-    return torch.nonzero(torch.cat(planes))[:, 0]
+    # In single precision, as cryoDRGN's volumes have it: what would be 16 steps exactly may
+    # be rounded below 16, and is 15 then.
+    squared = np.float32((radius / trained_side) ** 2) - lattice.axis.numpy() ** 2
+    radii = np.sqrt(np.maximum(squared, 0)) * np.float32(trained_side)
+    return torch.nonzero(torch.cat([lattice.disc(int(steps)) for steps in radii]))[:, 0]

@@ -121,6 +121,44 @@ def test_train_dec_run(cryodrgn: Upstream, simulated: SimulatedSet, tmp_path: Pa
         assert relative_error(ours, theirs) < 1e-5
 
 
+def test_abinit_run(cryodrgn: Upstream, simulated: SimulatedSet, tmp_path: Path) -> None:
+    cryodrgn(
+        *("abinit", simulated.stack, "--ctf", simulated.ctf, "-o", tmp_path / "run"),
+        *("--zdim", 2, "--num-epochs", 1, "--epochs-pose-search", 1, "--n-imgs-pretrain", 64),
+        *("--dim", 32, "--layers", 2, "--l-start", 4, "--l-end", 6, "--base-healpy", 1),
+        *("--niter", 1, "--no-amp", "--no-analysis", "--seed", 0),
+    )
+    run = RunFolder.existing(tmp_path / "run")
+    opened = open_run(run.path)
+    assert opened.problems == ()
+    assert opened.latent is not None
+    assert opened.latent.mu.shape == (N_PARTICLES, 2)
+    z = opened.latent.mu[3]
+    theirs = tmp_path / "theirs.mrc"
+    cryodrgn("eval_vol", run.weights(1), "-c", run.config, "-o", theirs, "-z", *z)
+    (ours,) = run_to_end(decode(run, 1, z, tmp_path / "ours", device="cpu"))
+    assert relative_error(read_volume(ours).data, read_volume(theirs).data) < 1e-5
+
+
+@pytest.mark.data
+def test_tilt_series_run(cryodrgn: Upstream, data_folder: Path, tmp_path: Path) -> None:
+    data = data_folder / "cryodrgn-tests"
+    cryodrgn(
+        *("train_vae", data / "sta_testing_bin8.star", "--datadir", data),
+        *("--poses", data / "sta_pose.pkl", "--ctf", data / "sta_ctf.pkl"),
+        *("--encode-mode", "tilt", "--ntilts", 5, "-d", 2.93, "--zdim", 3, "-n", 1, "-b", 2),
+        *("--enc-dim", 16, "--enc-layers", 1, "--dec-dim", 16, "--dec-layers", 1),
+        *("--t-emb-dim", 8, "--tlayers", 1, "--tdim", 16, "--no-analysis", "--seed", 0),
+        *("-o", tmp_path / "run"),
+    )
+    run = RunFolder.existing(tmp_path / "run")
+    opened = open_run(run.path)
+    assert opened.latent is not None
+    assert opened.latent.mu.shape == (6, 3)
+    for ours, theirs in decoded_by_both(cryodrgn, run, opened.latent.mu[:1], tmp_path):
+        assert relative_error(ours, theirs) < 1e-5
+
+
 def test_cryodrgns_analysis_is_kept_and_shown(
     cryodrgn: Upstream, vae_run: RunFolder, tmp_path: Path
 ) -> None:
