@@ -15,7 +15,10 @@ STAMPS := $(VENV)/.stamps
 PYTHON := $(BIN)/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check
 OUT ?= demo-output
-PYTEST_ARGS ?=
+# One process a core, each with one thread: threads that wait for each other on busy
+# cores make torch many times slower.
+PYTEST_ARGS ?= -n auto --dist loadfile
+test: export OMP_NUM_THREADS := 1
 
 # One Qt binding, whatever else may be installed.
 export QT_API := pyside6
