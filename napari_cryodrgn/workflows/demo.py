@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.pickles import read_latents
-from napari_cryodrgn.progress import Task
+from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import AnalysisFolder, RunFolder
 from napari_cryodrgn.simulation.config import SimulationConfig
 from napari_cryodrgn.workflows.analyze import analyze
@@ -50,6 +50,9 @@ def demo_training(star: Path, folder: Path) -> TrainingConfig:
         dec_dim=128,
         dec_layers=2,
         seed=0,
+        # A second thread gains little in networks this small, and where other programs want
+        # the cores the two wait for each other: ten times slower.
+        threads=1,
     )
 
 
@@ -104,13 +107,14 @@ def make_demo(out: str | Path, *, pictures: bool = False) -> Task[DemoResult]:
     stages = Stages.begin()
     yield from stages.run(make_demo_particles(particles), _SIMULATE)
     run = RunFolder(out / "run")
-    yield from stages.run(train_demo(particles, run), _TRAIN)
+    yield from stages.run(train_demo(particles, run), _TRAIN, fraction=training_fraction)
     analysis = yield from stages.run(analyze(run, ksample=CLUSTERS, seed=0), _ANALYZE)
     mu = read_latents(run.latents()).mu
     recovery = compare_with_truth(mu, particles.truth)
     made: list[Path] = []
     if pictures:
         made = yield from stages.run(render_demo(run, out / "pictures"), 1 - stages.done)
+    yield Progress(1.0, 1.0, str(recovery))
     return DemoResult(particles, run, analysis, recovery, tuple(made))
 
 
@@ -127,7 +131,19 @@ def train_demo(particles: SimulatedSet, run: RunFolder) -> Task[RunFolder]:
     return (yield from train(config))
 
 
+def training_fraction(report: Progress) -> float | None:
+    """Share of a training that is done; its preparations, counted by themselves, are none."""
+    return report.fraction if getattr(report, "phase", None) == "training" else None
+
+
 def make_demo_particles(particles: SimulatedSet) -> Task[None]:
+    """Simulate the demo's particles, unless they are there.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds other particles.
+    """
     if not particles.path.exists():
         yield from simulate(particles.path, DEMO_PARTICLES)
         return

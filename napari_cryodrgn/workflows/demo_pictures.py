@@ -37,6 +37,7 @@ from napari_cryodrgn.workflows.analysis_files import AnalysisVolume
 from napari_cryodrgn.workflows.open_run import OpenRun, open_run
 from napari_cryodrgn.workflows.simulate import SimulatedSet
 from napari_cryodrgn.workflows.tour import TourStop, state_stop, tour
+from napari_cryodrgn.workflows.volume_files import make_folder
 
 # From where the arm, the cap and the foot of the built-in complex are all seen.
 _AZIMUTH, _ELEVATION = -112.0, 16.0
@@ -108,7 +109,7 @@ def render_demo(run: RunFolder, out: Path) -> Task[list[Path]]:
 
     yield Progress(0, None, "Opening the run")
     scene = _scene(open_run(run.path))
-    _make_folder(out)
+    make_folder(out)
     model = load_model(run, scene.run.epoch)
     written: list[Path] = []
 
@@ -320,10 +321,3 @@ def _frames(
         left = write(_volume_panel(scene, volume, turn), text, (14, 12))
         right = _framed(scene, plot.marked(stop.place))
         yield np.concatenate([left, right], axis=1)
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"this folder cannot be made ({error.strerror})", file=out) from error

@@ -18,6 +18,7 @@ from napari_cryodrgn.workflows.demo import (
     make_demo_particles,
 )
 from napari_cryodrgn.workflows.simulate import SimulatedSet
+from napari_cryodrgn.workflows.volume_files import make_folder
 
 
 def sample_folder(cache: Path | None = None) -> Path:
@@ -51,7 +52,7 @@ def simulated_particles(cache: Path | None = None) -> Task[Path]:
         Its ``.star`` file.
     """
     folder = sample_folder(cache)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     particles = SimulatedSet(folder / "particles")
     yield from make_demo_particles(particles)
     return particles.star
@@ -72,5 +73,5 @@ def sample_run(cache: Path | None = None) -> Task[RunFolder]:
     RunFolder
     """
     folder = sample_folder(cache)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return (yield from make_demo(folder)).run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -30,7 +31,13 @@ class Stages:
         """Start the clock."""
         return cls(Stopwatch(1.0))
 
-    def run(self, task: Task[Result], share: float) -> Task[Result]:
+    def run(
+        self,
+        task: Task[Result],
+        share: float,
+        *,
+        fraction: Callable[[Progress], float | None] = lambda report: report.fraction,
+    ) -> Task[Result]:
         """Run one task, and report how far the whole is.
 
         Parameters
@@ -39,6 +46,8 @@ class Stages:
             The task.
         share : float
             Its share of the whole time, as far as that can be told.
+        fraction : callable, optional
+            How much of the task a report says is done; None where it does not say.
 
         Returns
         -------
@@ -50,7 +59,7 @@ class Stages:
             while True:
                 report = next(task)
                 # A task may count anew for its second part; the whole never goes back.
-                furthest = max(furthest, report.fraction or 0.0)
+                furthest = max(furthest, fraction(report) or 0.0)
                 yield self._whole(report, begin + share * furthest)
         except StopIteration as stop:
             result: Result = stop.value
