@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +132,29 @@ def train_demo(particles: SimulatedSet, run: RunFolder) -> Task[RunFolder]:
     # torch is imported with it; what needs no training needs no torch.
     from napari_cryodrgn.workflows.train import train
 
-    return (yield from train(config))
+    with _umap_made_ready():
+        return (yield from train(config))
+
+
+@contextlib.contextmanager
+def _umap_made_ready() -> Iterator[None]:
+    """Import umap beside the training, in a process of its own.
+
+    Its first import on a machine compiles for half a minute and keeps the result on disk;
+    the training leaves a core for that. Whether it succeeds shows when a UMAP is made.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import umap"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def training_fraction(report: Progress) -> float | None:

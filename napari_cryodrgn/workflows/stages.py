@@ -10,6 +10,9 @@ from napari_cryodrgn.progress import Progress, Stopwatch, Task
 
 Result = TypeVar("Result")
 
+# Before so much is done, the pace so far says little about the rest.
+_FORESEEABLE = 0.1
+
 
 @dataclass
 class Stages:
