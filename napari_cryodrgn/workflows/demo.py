@@ -46,7 +46,7 @@ def demo_training(star: Path, folder: Path) -> TrainingConfig:
         particles=star,
         outdir=folder,
         zdim=4,
-        num_epochs=20,
+        num_epochs=24,
         batch_size=16,
         lr=2e-3,
         enc_dim=128,

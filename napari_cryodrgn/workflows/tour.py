@@ -23,7 +23,7 @@ class TourStop:
     place : (2,) float64 array
         Where it lies in the plot.
     class_name : str
-        The composition shown.
+        The composition shown, or the two between which it lies.
     coordinate : float
         Place along the motion, 0 to 1.
     """
@@ -110,7 +110,7 @@ def _between(one: TourStop, other: TourStop, steps: int) -> list[TourStop]:
         TourStop(
             np.asarray((1 - share) * one.z + share * other.z, dtype=np.float32),
             (1 - share) * one.place + share * other.place,
-            one.class_name if share < 0.5 else other.class_name,
+            f"{one.class_name} to {other.class_name}",
             one.coordinate,
         )
         for share in shares

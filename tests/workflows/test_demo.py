@@ -197,7 +197,7 @@ def test_a_tour_visits_every_composition_along_the_whole_motion(rng: np.random.G
     )
     mu = np.stack([truth["class"], coordinates], axis=1).astype(np.float32)
     stops = tour(mu, mu, truth, steps=5, change_steps=1)
-    assert [stop.class_name for stop in stops] == ["whole"] * 5 + ["part"] * 6
+    assert [stop.class_name for stop in stops] == ["whole"] * 5 + ["whole to part"] + ["part"] * 5
     expected = [0, 0.25, 0.5, 0.75, 1, 1, 1, 0.75, 0.5, 0.25, 0]
     assert [stop.coordinate for stop in stops] == pytest.approx(expected)
     # Means lie within the data, at the ends a little inside.
