@@ -6,8 +6,7 @@ or, on a display of 1600 x 1000 pixels or more,
 
     python scripts/make_screenshots.py [--data FOLDER] [--out FOLDER]
 
-The particles and the run that are shown are made first (some minutes) and kept in FOLDER for the
-next time.
+What is shown is the demo, which is made first where FOLDER does not hold it yet.
 """
 
 from __future__ import annotations
@@ -26,39 +25,21 @@ from qtpy.QtGui import QImage
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.session import Session
-from napari_cryodrgn.simulation.config import SimulationConfig
 from napari_cryodrgn.widgets.dock import SessionDock
-from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, TRAIN, frame_of, open_all, open_dock
+from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, TRAIN, find_dock, frame_of, open_dock
 from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.sessions import session_for
 from napari_cryodrgn.widgets.train_dock import TrainDock
 from napari_cryodrgn.widgets.window import make_window, show_particles, show_run
-from napari_cryodrgn.workflows.analyze import analyze
-from napari_cryodrgn.workflows.simulate import SimulatedSet, simulate
-from napari_cryodrgn.workflows.train import train
+from napari_cryodrgn.workflows.demo import make_demo
+from napari_cryodrgn.workflows.simulate import SimulatedSet
 
 ROOT = Path(__file__).resolve().parents[1]
-SIMULATION = SimulationConfig(n_particles=3000, box=48, snr=0.3, kind="both", seed=4)
-TRAINING = {"zdim": 4, "num_epochs": 15, "enc_dim": 128, "dec_dim": 128, "lr": 1e-3, "seed": 1}
 WINDOW = (1500, 940)
 MAX_BYTES = 300_000
-
-
-def prepare(folder: Path) -> tuple[SimulatedSet, RunFolder]:
-    """Particles and an analysed run on them, made where they are missing."""
-    particles = SimulatedSet(folder / "particles")
-    if not particles.star.is_file():
-        run_to_end(simulate(particles.path, SIMULATION))
-    run = RunFolder(folder / "run")
-    if not run.weights().is_file():
-        run_to_end(train(TrainingConfig(particles=particles.star, outdir=run.path, **TRAINING)))
-    if not run.analysis(TRAINING["num_epochs"]).umap.is_file():
-        run_to_end(analyze(run))
-    return particles, run
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
@@ -110,7 +91,7 @@ def click_particle(dock: LatentDock, session: Session, position: int) -> None:
 def picture_run(run: RunFolder, out: Path) -> None:
     """The window on a run, its latent space, and the volume at a clicked particle."""
     viewer = open_viewer()
-    docks = open_all(viewer)
+    docks = {name: find_dock(viewer, name) for name in (LATENT, PARTICLES, TRAIN)}
     latent, session = docks[LATENT], session_for(viewer)
     show_run(viewer, run.path)
     wait_for(lambda: session.latent is not None and latent.plot.scatter is not None)
@@ -136,13 +117,14 @@ def left_and_right(points: np.ndarray) -> list[int]:
 def picture_training(particles: SimulatedSet, out: Path) -> None:
     """The Particles dock on a set, and the Train dock while it trains on it."""
     viewer = open_viewer()
-    docks = open_all(viewer)
+    docks = {name: find_dock(viewer, name) for name in (LATENT, PARTICLES, TRAIN)}
     session = session_for(viewer)
     show_particles(viewer, particles.star)
     wait_for(lambda: session.particles is not None)
-    share_height(docks, 0.2)
+    frame_of(docks[LATENT]).hide()
     QTest.qWait(4000)
     save(image_of(docks[PARTICLES]), out / "particles.png")
+    frame_of(docks[LATENT]).show()
     share_height(docks, 0.45)
     with tempfile.TemporaryDirectory(prefix="example-") as folder:
         train_dock: TrainDock = docks[TRAIN]
@@ -181,14 +163,14 @@ def open_viewer() -> napari.Viewer:
 def main() -> None:
     """Take them all."""
     parser = argparse.ArgumentParser(description="Take the pictures in docs/images.")
-    example = Path(tempfile.gettempdir()) / "example"
-    parser.add_argument("--data", type=Path, default=example, help="keeps particles and run")
+    example = Path(tempfile.gettempdir()) / "cryodrgn-demo"
+    parser.add_argument("--data", type=Path, default=example, help="folder of the demo")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    particles, run = prepare(arguments.data)
-    picture_run(run, arguments.out)
-    picture_training(particles, arguments.out)
+    demo = run_to_end(make_demo(arguments.data))
+    picture_run(demo.run, arguments.out)
+    picture_training(demo.particles, arguments.out)
 
 
 if __name__ == "__main__":
