@@ -57,7 +57,7 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
 
 
 def run(words: list[str], folder: Path) -> str:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "napari_cryodrgn", *words],
         cwd=folder,
