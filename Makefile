@@ -12,8 +12,8 @@ else
 BIN := $(VENV)/bin
 endif
 STAMPS := $(VENV)/.stamps
-PYTHON := $(BIN)/python
-PIP := $(PYTHON) -m pip --disable-pip-version-check
+VENV_PYTHON := $(BIN)/python
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 OUT ?= demo-output
 # One process a core, each with one thread: threads that wait for each other on busy
 # cores make torch many times slower.
@@ -34,7 +34,7 @@ demo: $(STAMPS)/package $(STAMPS)/system ## install, then simulate, train, analy
 
 .PHONY: test
 test: lint $(STAMPS)/system ## install, then ruff, mypy and all tests but those of `make upstream`
-	@scripts/with_display.sh $(PYTHON) -m pytest -m "not upstream" $(PYTEST_ARGS)
+	@scripts/with_display.sh $(VENV_PYTHON) -m pytest -m "not upstream" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev ## ruff and mypy
@@ -49,16 +49,16 @@ format: $(STAMPS)/dev ## mend what ruff can mend
 
 .PHONY: docs-screenshots
 docs-screenshots: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images again
-	scripts/with_display.sh $(PYTHON) scripts/make_screenshots.py
+	scripts/with_display.sh $(VENV_PYTHON) scripts/make_screenshots.py
 
 .PHONY: upstream
 upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
 	scripts/setup_upstream.sh
-	@scripts/with_display.sh $(PYTHON) -m pytest -m upstream $(PYTEST_ARGS)
+	@scripts/with_display.sh $(VENV_PYTHON) -m pytest -m upstream $(PYTEST_ARGS)
 
 .PHONY: constraints
 constraints: $(STAMPS)/dev ## pin what is installed in .venv
-	$(PYTHON) scripts/pin_constraints.py
+	$(VENV_PYTHON) scripts/pin_constraints.py
 
 .PHONY: install
 install: $(STAMPS)/package ## virtual environment and packages only
