@@ -113,6 +113,8 @@ def test_everything_that_dependencies_bring_is_pinned() -> None:
         brought = installed_closure(direct(*EXTRAS, dev=True))
     except importlib.metadata.PackageNotFoundError as missing:
         pytest.skip(f"not all extras are installed here: {missing}")
+    # PyTorch's builds for CUDA pin these themselves, each build its own.
+    brought = {name for name in brought if not name.startswith(("nvidia-", "cuda-", "triton"))}
     assert brought - set(pins()) == set()
 
 
