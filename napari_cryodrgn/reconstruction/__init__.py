@@ -1,0 +1,1 @@
+"""Maps from particles: backprojection, Fourier shell correlation, kernel-weighted maps."""
