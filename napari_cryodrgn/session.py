@@ -17,6 +17,7 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_cryodrgn.config import ParticleConfig
+from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task, run_to_end
 from napari_cryodrgn.session_records import IntensityScale, Notice, NoticeKind, Pick, ShownVolume
@@ -99,6 +100,9 @@ class Session:
         self.pick_now: Pick | None = None
         self.volume: ShownVolume | None = None
         self.busy = False
+        self.selections = SelectionBook()
+        # Before any dock hears of it: masks fit the latent space when plots are renewed.
+        self.latent_changed.connect(self.selections.set_space)
 
     # Particles
 
