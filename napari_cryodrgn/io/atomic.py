@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +25,9 @@ _UMASK = _umask()
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
+def replacing(
+    path: str | Path, check: Callable[[Path], object] | None = None
+) -> Iterator[BinaryIO]:
     """Open a file that takes its name only once it is complete.
 
     The content is written beside the target, flushed to the disk and renamed;
@@ -36,6 +38,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     ----------
     path : path-like
         The target. Its folder must exist.
+    check : callable, optional
+        Given the complete file before it takes its name; what it raises keeps it from that.
 
     Yields
     ------
@@ -58,6 +62,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
         # mkstemp makes private files; a run folder is shared like any other.
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
