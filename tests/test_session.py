@@ -41,7 +41,10 @@ class RecordedDecoder:
         z, tag = self.requests[-1]
         data = brightness * np.random.default_rng(0).normal(size=(BOX,) * 3).astype(np.float32)
         data += float(z.sum()) * 1e-3
-        self.take(DecodedVolume(data, 2.0, z, self.run.epoch, BOX, "exact", tag, 0.1))
+        volume = DecodedVolume(
+            data, 2.0, z, self.run.epoch, BOX, "exact", tag, 0.1, full_box=BOX
+        )
+        self.take(volume)
 
     def answer_all(self) -> None:
         answered = 0

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryodrgn.decoding.records import DecodedVolume, DecodeFailure, Rung
+from napari_cryodrgn.decoding.records import (
+    DecodedVolume,
+    DecodeFailure,
+    RungName,
+    SurrogateRecord,
+)
 from napari_cryodrgn.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
+    from napari_cryodrgn.decoding.ladder import Ladder
     from napari_cryodrgn.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -25,12 +31,15 @@ Load = Callable[[], "LoadedModel"]
 Result = DecodedVolume | DecodeFailure
 Subscriber = Callable[[Result], None]
 
-# Below this box a volume shows nothing, so running out of memory is a failure.
-SMALLEST_BOX = 16
-
 # How long closing waits for the thread; it stops after the chunk it is at, and when
 # something slower holds it up (loading weights) it ends by itself later.
 CLOSING_SECONDS = 2.0
+
+# Without a request for so long, the thread decodes for the surrogate.
+IDLE_SECONDS = 0.2
+
+# Volumes handed in that wait for the thread; older ones are dropped.
+MAX_LEARNT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,7 @@ class _Request:
     z: npt.NDArray[np.float32]
     box: int | None
     tag: object
+    rungs: tuple[RungName, ...]
 
 
 class DecodeEngine:
@@ -45,7 +55,9 @@ class DecodeEngine:
 
     The model is loaded at the first request and stays. A request replaces one that
     waits and cancels one that runs; the newest is always answered, by a volume or a
-    failure. Where memory runs out the volume is made smaller, and says so.
+    failure. Where memory runs out the volume is made smaller, and says so. While nothing
+    is asked for, a surrogate is made of the volumes decoded so far and of states given to
+    `seed_states`.
 
     Parameters
     ----------
@@ -58,18 +70,26 @@ class DecodeEngine:
     def __init__(self, load: Load, pixel_size: float | None) -> None:
         self._load = load
         self._pixel_size = pixel_size
-        self._model: LoadedModel | None = None
-        self._largest_box: int | None = None
+        self._ladder: Ladder | None = None
         self._subscribers: list[Subscriber] = []
         self._changed = threading.Condition()
         self._pending: _Request | None = None
         self._running: _Request | None = None
+        self._learnt: deque[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = deque(
+            maxlen=MAX_LEARNT
+        )
+        self._seeds: deque[npt.NDArray[np.float32]] = deque()
         self._generation = 0
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def request(
-        self, z: npt.ArrayLike | None, tag: object = None, *, box: int | None = None
+        self,
+        z: npt.ArrayLike | None,
+        tag: object = None,
+        *,
+        box: int | None = None,
+        rungs: Sequence[RungName] = ("exact",),
     ) -> None:
         """Ask for a volume, instead of any that was asked for before.
 
@@ -81,16 +101,61 @@ class DecodeEngine:
             Handed back with the answer.
         box : int, optional
             Side of the volume, px; the trained box if not given.
+        rungs : sequence of {"surrogate", "preview", "exact"}
+            Worked through in this order, each delivered as a `DecodedVolume` unless a newer
+            request comes. One that is not to be had is left out: no surrogate yet, or none
+            that trusts itself at z; no preview that is smaller than the box asked for.
         """
+        unknown = set(rungs) - set(get_args(RungName))
+        if unknown or not rungs:
+            raise ValueError(f"no rungs of a decoder: {rungs}")
         point = np.array([] if z is None else z, dtype=np.float32).reshape(-1)
         with self._changed:
             if self._closed:
                 return
-            self._pending = _Request(point, box, tag)
+            self._pending = _Request(point, box, tag, tuple(rungs))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def learn(self, z: npt.ArrayLike, volume: npt.NDArray[np.float32]) -> None:
+        """Give the surrogate a volume that was decoded before, such as a k-means centre.
+
+        Every exact decode of this engine is learnt without that.
+
+        Parameters
+        ----------
+        z : (zdim,) array-like
+            Latent point it was decoded from, at this epoch.
+        volume : (box, box, box) float32 array
+            As `DecodedVolume` has it: neither mirrored nor inverted, and on the grey scale of
+            the full box. One smaller than the surrogate's box is not used.
+        """
+        with self._changed:
+            if not self._closed:
+                self._learnt.append((np.array(z, dtype=np.float32).reshape(-1), volume))
+                self._changed.notify_all()
+
+    def seed_states(self, z_values: npt.ArrayLike) -> None:
+        """Say which states to decode for the surrogate while nothing is asked for.
+
+        Parameters
+        ----------
+        z_values : (n, zdim) array-like
+            Latent points, the most telling first; instead of those given before.
+        """
+        rows = np.array(z_values, dtype=np.float32)
+        with self._changed:
+            if not self._closed:
+                self._seeds = deque(rows)
+                self._changed.notify_all()
+
+    @property
+    def surrogate(self) -> SurrogateRecord | None:
+        """What the surrogate is made of; None before there is one."""
+        ladder = self._ladder
+        return None if ladder is None else ladder.surrogate
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have results delivered, on the engine's thread.
@@ -119,18 +184,21 @@ class DecodeEngine:
     def set_model(self, load: Load, pixel_size: float | None) -> None:
         """Go over to another model, such as another epoch of the run.
 
-        A request that runs is answered with the new model, unless a newer one waits.
+        A request that runs is answered with the new model, unless a newer one waits. The
+        surrogate begins anew.
         """
         with self._changed:
             self._load, self._pixel_size = load, pixel_size
-            self._model, self._largest_box = None, None
+            self._ladder = None
+            self._learnt.clear()
+            self._seeds.clear()
             self._generation += 1
             self._pending = self._pending or self._running
             self._changed.notify_all()
 
     @property
     def busy(self) -> bool:
-        """Whether something waits or runs."""
+        """Whether something that was asked for waits or runs."""
         with self._changed:
             return self._pending is not None or self._running is not None
 
@@ -140,6 +208,8 @@ class DecodeEngine:
             self._closed = True
             self._pending = None
             self._subscribers.clear()
+            self._learnt.clear()
+            self._seeds.clear()
             self._changed.notify_all()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -149,93 +219,113 @@ class DecodeEngine:
         while True:
             with self._changed:
                 self._running = None
-                self._changed.wait_for(lambda: self._closed or self._pending is not None)
+                self._changed.wait_for(self._has_work)
                 if self._closed:
-                    self._model = None
+                    self._ladder = None
                     return
                 request, self._pending = self._pending, None
                 self._running = request
                 generation = self._generation
             if request is not None:
-                self._deliver(self._answer(request, generation), generation)
+                self._answer(request, generation)
+            else:
+                self._use_idle_time(generation)
 
-    def _answer(self, request: _Request, generation: int) -> Result | None:
-        """A result; None where the request has been overtaken."""
+    def _has_work(self) -> bool:
+        """Whether something was asked for, or the surrogate can be bettered; under the lock."""
+        if self._closed or self._pending is not None:
+            return True
+        return self._ladder is not None and bool(self._learnt or self._seeds)
+
+    def _answer(self, request: _Request, generation: int) -> None:
+        """Deliver what was asked for, as far as it is not overtaken."""
         try:
-            return self._decode(request, generation)
+            self._climb(request, generation)
         except Cancelled:
-            return None
+            return
         except InputError as error:
-            return DecodeFailure(str(error), "", request.tag, request.z, error)
+            self._deliver(DecodeFailure(str(error), "", request.tag, request.z, error), generation)
         except Exception as error:
             # The thread's outermost frame: whatever it is must reach the window, and
             # the next request must find the thread alive.
             logger.exception("decoding failed")
             message = f"the volume could not be decoded ({type(error).__name__}: {error})"
-            return DecodeFailure(message, traceback.format_exc(), request.tag, request.z, error)
+            details = traceback.format_exc()
+            self._deliver(
+                DecodeFailure(message, details, request.tag, request.z, error), generation
+            )
 
-    def _decode(self, request: _Request, generation: int) -> DecodedVolume:
-        from napari_cryodrgn.decoding.volume import check_box, decode_volume
+    def _climb(self, request: _Request, generation: int) -> None:
+        ladder = self._current_ladder(generation)
+        plan = ladder.plan(request.z, request.box, request.rungs)
+        for rung in plan:
+            volume = ladder.decode(
+                request.z, request.box, rung, lambda: self._overtaken(generation)
+            )
+            volume = replace(volume, tag=request.tag, last=rung == plan[-1])
+            self._deliver(volume, generation)
+            if volume.rung == "exact":
+                self.learn(volume.z, volume.data)
+            if self._overtaken(generation):
+                raise Cancelled
 
-        model = self._current_model(generation)
-        asked = check_box(model, request.box)
+    def _current_ladder(self, generation: int) -> Ladder:
         with self._changed:
-            box = min(asked, self._largest_box or asked)
-        started = time.monotonic()
-        while True:
-            try:
-                data = decode_volume(
-                    model, request.z, box=box, cancelled=lambda: self._overtaken(generation)
-                )
-                break
-            except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error) or box <= SMALLEST_BOX:
-                    raise
-                logger.warning("out of memory at a box of %d: %s", box, error)
-                box = max(SMALLEST_BOX, box // 4 * 2)
-            self._remember_limit(box, generation)
-            _release_memory()
-        rung: Rung = "exact"
-        if box < model.box:
-            rung = "reduced" if box == asked else "reduced: out of memory"
-        with self._changed:
-            size = self._pixel_size
-        return DecodedVolume(
-            data=data,
-            pixel_size=None if size is None else size * model.box / box,
-            z=request.z,
-            epoch=model.epoch,
-            box=box,
-            rung=rung,
-            tag=request.tag,
-            seconds=time.monotonic() - started,
-        )
-
-    def _current_model(self, generation: int) -> LoadedModel:
-        with self._changed:
-            model, load = self._model, self._load
-        if model is not None:
-            return model
+            ladder, load, pixel_size = self._ladder, self._load, self._pixel_size
+        if ladder is not None:
+            return ladder
         model = load()
+        # Not before: this imports torch, which the loader prepares.
+        from napari_cryodrgn.decoding.ladder import Ladder
+
+        ladder = Ladder(model, pixel_size)
         with self._changed:
             if generation != self._generation:
                 raise Cancelled
-            self._model = model
-        return model
+            self._ladder = ladder
+        return ladder
 
-    def _remember_limit(self, box: int, generation: int) -> None:
-        """Later requests of the same model do not try again what did not fit."""
+    def _use_idle_time(self, generation: int) -> None:
+        """Learn one volume, or decode one; whatever goes wrong, nobody is waiting for it."""
         with self._changed:
-            if generation == self._generation:
-                self._largest_box = box
+            if self._changed.wait_for(lambda: self._interrupted(generation), IDLE_SECONDS):
+                return
+            ladder = self._ladder
+            learnt = self._learnt.popleft() if self._learnt else None
+            seed = self._seeds.popleft() if self._seeds and learnt is None else None
+        if ladder is None:
+            return
+        try:
+            if learnt is not None:
+                ladder.learn(*learnt)
+            if seed is not None:
+                ladder.seed(seed, lambda: self._overtaken(generation))
+            if not self._overtaken(generation):
+                ladder.refit()
+        except Cancelled:
+            if seed is not None:
+                self._put_back(seed, generation)
+        except Exception:
+            logger.exception("the surrogate cannot be made")
+            with self._changed:
+                self._seeds.clear()
+
+    def _put_back(self, seed: npt.NDArray[np.float32], generation: int) -> None:
+        with self._changed:
+            if generation == self._generation and not self._closed:
+                self._seeds.appendleft(seed)
+
+    def _interrupted(self, generation: int) -> bool:
+        """Whether the thread should turn to something else; under the lock."""
+        return self._closed or self._pending is not None or generation != self._generation
 
     def _overtaken(self, generation: int) -> bool:
         with self._changed:
-            return self._closed or self._pending is not None or generation != self._generation
+            return self._interrupted(generation)
 
-    def _deliver(self, result: Result | None, generation: int) -> None:
+    def _deliver(self, result: Result, generation: int) -> None:
         with self._changed:
-            if result is None or self._closed or generation != self._generation:
+            if self._closed or generation != self._generation:
                 return
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
@@ -243,22 +333,3 @@ class DecodeEngine:
                 subscriber(result)
             except Exception:
                 logger.exception("a receiver of decoded volumes failed")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, in Python's, CUDA's, MPS's and the CPU allocator's words."""
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or "out of memory" in text
-        or "not enough memory" in text
-        or "can't allocate memory" in text
-    )
-
-
-def _release_memory() -> None:
-    """Give memory that PyTorch keeps back to the GPU."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

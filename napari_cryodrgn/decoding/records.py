@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-# How a volume relates to the best that the model can show: in full, at a smaller box as
-# asked for, or at a smaller box than asked for.
-Rung = Literal["exact", "reduced", "reduced: out of memory"]
+# Qualities that can be asked for, from the quickest to the best.
+RungName = Literal["surrogate", "preview", "exact"]
+
+# How a volume relates to the best that the model can show: guessed from volumes decoded
+# before; the network at a smaller box and lower precision, soon replaced; in full; at a
+# smaller box as asked for; at a smaller box because nothing larger fitted.
+Rung = Literal["surrogate", "preview", "exact", "reduced", "reduced: out of memory"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +24,8 @@ class DecodedVolume:
     Parameters
     ----------
     data : (box, box, box) float32 array
-        Density [z, y, x].
+        Density [z, y, x], on the grey scale of the full box whatever the box: what lies at
+        voxel box // 2 stays there, and a contour level goes for all rungs.
     pixel_size : float or None
         Å per voxel at this box; None where the run does not say.
     z : (zdim,) float32 array
@@ -30,12 +35,21 @@ class DecodedVolume:
     box : int
         Side, px.
     rung : str
-        "exact" at the box the model was trained on; "reduced" at a smaller one, as asked
-        for; "reduced: out of memory" at a smaller one because nothing larger fitted.
+        "surrogate": composed of volumes decoded before; "preview": by the network, at a
+        smaller box or in lower precision; "exact" at the box the model was trained on;
+        "reduced" at a smaller one, as asked for; "reduced: out of memory" at a smaller one
+        because nothing larger fitted.
     tag : object
         As given with the request.
     seconds : float
         How long the decode itself took.
+    full_box : int
+        Box the model was trained on.
+    error : float or None
+        Of a surrogate, the relative error |surrogate - exact| / |exact| that is expected
+        here; None for what the network decoded.
+    last : bool
+        Whether no better rung follows for this request.
     """
 
     data: npt.NDArray[np.float32]
@@ -46,6 +60,32 @@ class DecodedVolume:
     rung: Rung
     tag: object = None
     seconds: float = 0.0
+    full_box: int = field(kw_only=True)
+    error: float | None = field(default=None, kw_only=True)
+    last: bool = field(default=True, kw_only=True)
+
+
+@dataclass(frozen=True)
+class SurrogateRecord:
+    """What the surrogate of a model is made of, and how far it can be trusted.
+
+    Parameters
+    ----------
+    n_volumes : int
+        Decoded volumes that it is composed of.
+    rank : int
+        Components that are kept of them.
+    box : int
+        Side of its volumes, px.
+    error : float
+        Median relative error |surrogate - exact| / |exact|, each volume predicted from the
+        others.
+    """
+
+    n_volumes: int
+    rank: int
+    box: int
+    error: float
 
 
 @dataclass(frozen=True, eq=False)

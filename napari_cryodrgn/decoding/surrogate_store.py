@@ -1,0 +1,86 @@
+"""Decoded volumes that a surrogate is made of, within a bound on their memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_cryodrgn.decoding.surrogate import Surrogate, fewest_points, fit_surrogate
+
+MAX_BYTES = 192 * 2**20
+
+# A refit costs as much as many guesses: only when so much more is known.
+_GROWTH = 1.08
+
+
+class SurrogateStore:
+    """Keeps decoded volumes of one model, and the surrogate made of them.
+
+    For one thread. Where the memory is used up the volumes that lie closest together make
+    room.
+
+    Parameters
+    ----------
+    box : int
+        Side of the volumes, px.
+    zdim : int
+        Latent dimensions.
+    max_bytes : int
+        Bound on the memory of the volumes.
+    """
+
+    def __init__(self, box: int, zdim: int, *, max_bytes: int = MAX_BYTES) -> None:
+        self.box = box
+        self._zdim = zdim
+        self._capacity = max(fewest_points(zdim), max_bytes // (4 * box**3))
+        self._z: list[npt.NDArray[np.float32]] = []
+        self._volumes: list[npt.NDArray[np.float32]] = []
+        self._fitted = 0
+        self._changes = 0
+        self.surrogate: Surrogate | None = None
+
+    def __len__(self) -> int:
+        return len(self._z)
+
+    @property
+    def full(self) -> bool:
+        """Whether a new volume takes the place of another."""
+        return len(self) >= self._capacity
+
+    @property
+    def stale(self) -> bool:
+        """Whether so much was learnt since the last fit that another one is worth it."""
+        if not self._changes or len(self) < fewest_points(self._zdim):
+            return False
+        return self.surrogate is None or self._changes >= (_GROWTH - 1) * self._fitted
+
+    def add(self, z: npt.NDArray[np.float32], volume: npt.NDArray[np.float32]) -> bool:
+        """Take in a volume (box, box, box) decoded at z; False where it tells nothing new."""
+        if not self._zdim:
+            return False
+        if self._z:
+            distances = np.linalg.norm(np.stack(self._z) - z, axis=1)
+            if distances.min() <= 1e-4 * max(1.0, float(np.linalg.norm(z))):
+                return False
+            if self.full and not self._make_room(float(distances.min())):
+                return False
+        self._z.append(np.array(z, dtype=np.float32))
+        self._volumes.append(np.array(volume, dtype=np.float32))
+        self._changes += 1
+        return True
+
+    def refit(self) -> None:
+        """Make the surrogate anew of all volumes that there are."""
+        self.surrogate = fit_surrogate(np.stack(self._z), np.stack(self._volumes))
+        self._fitted, self._changes = len(self), 0
+
+    def _make_room(self, distance: float) -> bool:
+        """Drop one of the two volumes closest together, unless the new one is closer to one."""
+        points = np.stack(self._z)
+        between = np.linalg.norm(points[:, None] - points, axis=2)
+        np.fill_diagonal(between, np.inf)
+        first, _ = np.unravel_index(int(between.argmin()), between.shape)
+        if between.min() >= distance:
+            return False
+        del self._z[first], self._volumes[first]
+        return True
