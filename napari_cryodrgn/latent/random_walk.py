@@ -138,7 +138,7 @@ class RandomWalk:
         return _unit(_unit(chance) + MOMENTUM * heading)
 
     def _place(self, position: int) -> npt.NDArray[np.float64]:
-        return self._neighbours.mu[position].astype(np.float64)
+        return np.asarray(self._neighbours.mu[position], dtype=np.float64)
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
