@@ -17,7 +17,9 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_cryodrgn.config import ParticleConfig
+from napari_cryodrgn.latent.path_book import PathBook
 from napari_cryodrgn.latent.selection_book import SelectionBook
+from napari_cryodrgn.latent.selection_keeper import SelectionKeeper
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task, run_to_end
 from napari_cryodrgn.session_records import IntensityScale, Notice, NoticeKind, Pick, ShownVolume
@@ -101,8 +103,10 @@ class Session:
         self.volume: ShownVolume | None = None
         self.busy = False
         self.selections = SelectionBook()
+        self._keeper = SelectionKeeper(self.selections, deliver, self.say)
         # Before any dock hears of it: masks fit the latent space when plots are renewed.
-        self.latent_changed.connect(self.selections.set_space)
+        self.run_changed.connect(self._keeper.set_run)
+        self.latent_changed.connect(self._keeper.set_space)
 
     # Particles
 
@@ -227,6 +231,7 @@ class Session:
     def close(self) -> None:
         """Stop the session's threads. What is open stays open: a later pick starts them again."""
         self._volumes.stop()
+        self._keeper.flush()
 
     @property
     def scale(self) -> IntensityScale | None:
