@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.latent.embedding import principal_components
+from napari_cryodrgn.latent.embedding import PrincipalComponents, principal_components
 from napari_cryodrgn.particles import ParticleRows
 
 PCA_NAME = "PCA"
@@ -36,6 +36,8 @@ class LatentSpace:
         cluster labels (categorical, ``kmeans20``) and the particles' metadata.
     embeddings : dict of str to (N, 2 or more) float32 array
         Coordinates to plot, by name: "PCA" always, "UMAP" where one was made.
+    components : PrincipalComponents
+        Those of "PCA", with which a point along them is turned into z.
     """
 
     epoch: int | None
@@ -44,6 +46,7 @@ class LatentSpace:
     rows: ParticleRows
     columns: pd.DataFrame
     embeddings: dict[str, npt.NDArray[np.float32]]
+    components: PrincipalComponents
 
     def __len__(self) -> int:
         return len(self.mu)
@@ -106,13 +109,14 @@ def make_latent_space(
             raise InputError(
                 f"it has {count} rows where the latent space has {len(mu)} particles", field=name
             )
-    embeddings = {PCA_NAME: principal_components(mu).coordinates}
+    components = principal_components(mu)
+    embeddings = {PCA_NAME: components.coordinates}
     if umap is not None:
         embeddings[UMAP_NAME] = umap
     columns = _columns(mu, rows, embeddings, labels or {})
     if metadata is not None:
         columns = pd.concat([columns, _renamed(metadata, columns)], axis=1)
-    return LatentSpace(epoch, mu, logvar, rows, columns, embeddings)
+    return LatentSpace(epoch, mu, logvar, rows, columns, embeddings, components)
 
 
 def _columns(

@@ -1,15 +1,22 @@
-"""Which two columns are the axes of the latent plot, and where each particle lies in it."""
+"""Which columns are the axes of the latent plot, and where each particle lies in it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+if TYPE_CHECKING:
+    from napari_cryodrgn.latent.embedding import PrincipalComponents
+    from napari_cryodrgn.latent.space import LatentSpace
+
+AxesKind = Literal["umap", "z", "pca", "columns"]
 
 CUSTOM_VIEW = "Columns"
 LATENT_VIEW = "z"
@@ -55,20 +62,61 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class PlotFrame:
-    """Where the particles lie on the canvas.
+class PlotAxes:
+    """What the axes of the plot are, and what a place between them means.
 
     Parameters
     ----------
-    points : (N, 2) float32 array
-        Place of each particle, (y, x); NaN where it has no value.
-    x, y : str
-        Columns along the axes.
+    names : tuple of str
+        Columns along x, y and, in 3D, the third axis.
+    kind : {"umap", "z", "pca", "columns"}
+        "columns" where they are of no one kind.
+    components : PrincipalComponents or None
+        Of the latent space, for axes along them.
+    signs : tuple of float
+        1, or -1 for a component that is shown turned round.
     """
 
-    points: npt.NDArray[np.float32]
-    x: str
-    y: str
+    names: tuple[str, ...]
+    kind: AxesKind
+    components: PrincipalComponents | None = None
+    signs: tuple[float, ...] = (1.0, 1.0)
+
+    @property
+    def free(self) -> bool:
+        """Whether every place of the plot is a latent point: two axes in z, or two components."""
+        return len(self.names) == 2 and self.kind in ("z", "pca")
+
+    def to_z(
+        self, place: npt.ArrayLike, base_z: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.float32] | None:
+        """Latent point (zdim,) at a place (y, x), elsewhere as `base_z`; None where not free."""
+        if not self.free:
+            return None
+        wanted = np.asarray(place, dtype=np.float64)[::-1] * self.signs
+        z = np.array(base_z, dtype=np.float64)
+        if self.kind == "z":
+            z[self._numbers()] = wanted
+        elif self.components is not None:
+            axes = self.components.axes[self._numbers()]
+            z += (wanted - axes @ (z - self.components.mean)) @ axes
+        return z.astype(np.float32)
+
+    def from_z(self, z: npt.NDArray[np.floating]) -> npt.NDArray[np.float64] | None:
+        """Place of a latent point, (y, x) or (third, y, x); None where the axes do not tell."""
+        point = np.asarray(z, dtype=np.float64)
+        if self.kind == "z":
+            along = point[self._numbers()]
+        elif self.kind == "pca" and self.components is not None:
+            along = self.components.axes[self._numbers()] @ (point - self.components.mean)
+        else:
+            return None
+        return np.asarray((along * self.signs)[::-1], dtype=np.float64)
+
+    def _numbers(self) -> list[int]:
+        """Index of each axis among the latent dimensions, or the components."""
+        first = 1 if self.kind == "pca" else 0
+        return [int(re.sub(r"\D", "", name)) - first for name in self.names]
 
 
 def column_title(name: str) -> str:
@@ -110,18 +158,50 @@ def views(columns: pd.DataFrame) -> list[View]:
     return found
 
 
-def plot_frame(columns: pd.DataFrame, x: str, y: str) -> PlotFrame:
-    """Places of the particles for two columns as axes.
+def plot_points(columns: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Places of the particles for two or three columns as axes.
 
-    Axes of one kind (both UMAP, both z) keep their proportion, for distances
+    Axes of one kind (all UMAP, all z) keep their proportion, for distances
     mean something there. Others, such as defocus against z, are each brought
     to the same length.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        N rows.
+    names : sequence of str
+        Columns along x, y and, in 3D, the third axis.
+
+    Returns
+    -------
+    (N, 2 or 3) float32 array
+        Places (y, x) or (third, y, x); NaN where a particle has no value.
     """
-    across = columns[x].to_numpy(np.float32)
-    up = columns[y].to_numpy(np.float32)
-    if _kind(x) != _kind(y):
-        across, up = _to_unit(across), _to_unit(up)
-    return PlotFrame(np.column_stack([up, across]), x, y)
+    values = [columns[name].to_numpy(np.float32) for name in reversed(names)]
+    if len({_kind(name) for name in names}) > 1:
+        values = [_to_unit(each) for each in values]
+    return np.column_stack(values)
+
+
+def plot_axes(
+    names: Sequence[str], latent: LatentSpace | None, signs: dict[str, float] | None = None
+) -> PlotAxes:
+    """What these columns are as axes of a latent space.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns along x, y and, in 3D, the third axis.
+    latent : LatentSpace or None
+        Whose components they may be.
+    signs : dict of str to float, optional
+        -1 for the components that are shown turned round.
+    """
+    kinds = {_kind(name) for name in names}
+    found: dict[str, AxesKind] = {"UMAP": "umap", "PC": "pca", "z": "z"}
+    kind = found.get(kinds.pop(), "columns") if len(kinds) == 1 else "columns"
+    turned = tuple((signs or {}).get(name, 1.0) for name in names)
+    return PlotAxes(tuple(names), kind, None if latent is None else latent.components, turned)
 
 
 def with_steady_signs(columns: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
