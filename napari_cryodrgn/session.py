@@ -107,6 +107,10 @@ class Session:
         # Before any dock hears of it: masks fit the latent space when plots are renewed.
         self.run_changed.connect(self._keeper.set_run)
         self.latent_changed.connect(self._keeper.set_space)
+        self.paths = PathBook()
+        self.run_changed.connect(lambda run: self.paths.set_run(run and run.folder))
+        self.latent_changed.connect(self.paths.set_space)
+        self.paths.problem.connect(lambda text: self.say(text, "warning"))
 
     # Particles
 
