@@ -118,6 +118,21 @@ class RunFolder:
         return self.own / "session.json"
 
     @property
+    def selections(self) -> Path:
+        """Folder of the selections of its particles."""
+        return self.own / "selections"
+
+    @property
+    def clusterings(self) -> Path:
+        """Folder of cluster labels made beside the analysis."""
+        return self.own / "clusterings"
+
+    @property
+    def embeddings(self) -> Path:
+        """Folder of embeddings made beside the analysis."""
+        return self.own / "embeddings"
+
+    @property
     def lock(self) -> Path:
         """Names the process that is training here."""
         return self.own / "training.lock"

@@ -40,6 +40,11 @@ class PackedMask:
         return np.unpackbits(bits, count=self.n).view(np.bool_)
 
     @cached_property
+    def count(self) -> int:
+        """Entries that are true."""
+        return int(np.count_nonzero(self.unpacked()))
+
+    @cached_property
     def digest(self) -> str:
         """Hex digest of what is in it."""
         return hashlib.sha256(self.content + self.n.to_bytes(8, "little")).hexdigest()[:32]

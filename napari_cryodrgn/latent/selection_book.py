@@ -355,8 +355,6 @@ class SelectionBook:
     def _select(self, mask: npt.NDArray[np.bool_], made: str, text: str) -> None:
         flipped = self._mask ^ mask
         if not flipped.any():
-            # Nothing to undo, but the words may be others: a selection found in another way.
-            self._made = made
             return
         if not mask.any():
             made = ""
