@@ -17,6 +17,7 @@ import typer
 from napari_cryodrgn import __version__
 from napari_cryodrgn.commandline.display import has_display, require_display
 from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
+from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.model_options import command_of, list_options
 from napari_cryodrgn.commandline.multi_value import repeat_options
@@ -342,3 +343,4 @@ _ANALYSIS = inspect.Parameter(
 )
 app.command("simulate", help=_simulate.__doc__)(command_of(SimulationConfig, _simulate, [_OUT]))
 app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, [_ANALYSIS]))
+app.command()(export)

@@ -166,6 +166,7 @@ def export_particles(
                 rows = rows if export_kind(path) == "pkl" and by == "particle" else tilts
             files.append((yield from write_particles(path, rows, found)))
         notes += _remarks(run, chosen, found, len(targets))
+        notes += _image_folder_remark(found, targets[0])
         recipe = target.with_name(target.name + RECIPE_ENDING)
         write_text(recipe, _recipe(run, files, found, made, notes, parts[0]) + "\n")
     return ParticleExport(tuple(files), recipe, tuple(notes))
@@ -306,6 +307,16 @@ def _remarks(
     if n_targets > 1 and run.latent is not None and len(chosen) == len(run.latent):
         notes.append("every particle of the run is selected: there is no inverse to write")
     return notes
+
+
+def _image_folder_remark(table: ParticleTable | None, out: Path) -> list[str]:
+    """What to tell programs that look for images beside the table, where that is another folder."""
+    if table is None or export_kind(out) == "pkl":
+        return []
+    here, first = table.source.path.parent, table.references.files[0]
+    if (out.parent / first).exists() or not (here / first).exists() or Path(first).is_absolute():
+        return []
+    return [f"image paths in it count from {here}: give this folder as --datadir"]
 
 
 def _recipe(

@@ -11,12 +11,15 @@ import pytest
 import starfile
 import yaml
 
+from napari_cryodrgn.cli import main
 from napari_cryodrgn.config import ModelConfig, RunConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.export import particle_table
 from napari_cryodrgn.io.import_particles import read_table
 from napari_cryodrgn.io.pickles import Latents, read_array, write_array, write_latents
 from napari_cryodrgn.io.run_config import write_run_config
+from napari_cryodrgn.latent.selection_book import SelectionBook
+from napari_cryodrgn.latent.selection_files import write_run_selections
 from napari_cryodrgn.particles import ParticleRows
 from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.run import RunFolder
@@ -26,6 +29,7 @@ from napari_cryodrgn.workflows.export_particles import (
     inverse_name,
 )
 from napari_cryodrgn.workflows.open_run import OpenRun, open_run
+from napari_cryodrgn.workflows.retrain import retrain_config
 
 STAR_FILES = (
     "aspire/sample_particles_relion30.star",
@@ -168,6 +172,76 @@ def test_indices_are_rows_of_the_whole_table(make_run: MakeRun, tmp_path: Path) 
     export(run, np.array([0, 3]), tmp_path / "k.pkl", inverse=tmp_path / "r.pkl")
     np.testing.assert_array_equal(read_array(tmp_path / "k.pkl"), [4, 9])
     np.testing.assert_array_equal(read_array(tmp_path / "r.pkl"), [2, 7])
+
+
+def test_images_in_another_folder_are_told_of(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(small_star(tmp_path / "p.star"))
+    (tmp_path / "s.mrcs").touch()
+    result = export(run, np.array([0]), tmp_path / "elsewhere" / "k.star")
+    assert any("give this folder as --datadir" in note for note in result.notes)
+    assert not export(run, np.array([0]), tmp_path / "k.star").notes
+
+
+class TestCommand:
+    def test_by_name_and_by_file(
+        self, make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = make_run(small_star(tmp_path / "p.star"), np.array([9, 2, 7, 4]))
+        assert run.latent is not None
+        book = SelectionBook()
+        book.set_space(run.latent)
+        book.apply(np.array([True, False, False, True]), "replace", "lasso in z0, z1")
+        book.keep("good ones")
+        write_run_selections(run.folder.selections, book.state)
+        for selection in ("good ones", "working"):
+            out = tmp_path / f"{selection}.star"
+            main_status("export", run.folder.path, selection, "-o", out)
+            said = capsys.readouterr()
+            assert str(out) in said.out
+            assert "2 particles" in said.err
+            names = [line for line in out.read_text().splitlines() if "@" in line]
+            assert [line[:7] for line in names] == ["000005@", "000010@"]
+            assert json.loads((tmp_path / f"{out.name}.json").read_text())["made"] == (
+                "lasso in z0, z1"
+            )
+
+    def test_unknown_selection(
+        self, make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = make_run(small_star(tmp_path / "p.star"))
+        status = main_status("export", run.folder.path, "none", "-o", tmp_path / "k.pkl")
+        assert status == 1
+        assert "no selection of this name" in capsys.readouterr().err
+
+
+def main_status(*words: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    return int(stopped.value.code or 0)
+
+
+class TestRetrain:
+    def test_same_options_on_what_is_kept(self, make_run: MakeRun, tmp_path: Path) -> None:
+        run = make_run(small_star(tmp_path / "p.star"), np.array([9, 2, 7, 4]))
+        assert run.latent is not None
+        config = retrain_config(run, run.latent.rows.at([1, 2]), tmp_path / "again")
+        assert config.zdim == 2
+        assert config.load is None
+        assert config.particles == tmp_path / "p.star"
+        assert config.ind is not None
+        np.testing.assert_array_equal(read_array(config.ind), [2, 7])
+
+    def test_refusals(self, make_run: MakeRun, tmp_path: Path) -> None:
+        run = make_run(small_star(tmp_path / "p.star"))
+        assert run.latent is not None
+        rows = run.latent.rows
+        with pytest.raises(InputError, match="not empty"):
+            retrain_config(run, rows, run.folder.path)
+        with pytest.raises(InputError, match="no particles are kept"):
+            retrain_config(run, rows.at([]), tmp_path / "again")
+        with pytest.raises(InputError, match="no weights"):
+            retrain_config(run, rows, tmp_path / "again", from_weights=True)
+        assert not list(tmp_path.glob("again*"))
 
 
 def test_the_recipe_says_what_was_done(make_run: MakeRun, tmp_path: Path) -> None:
