@@ -316,7 +316,7 @@ class TestRefused:
         run = make_run(small_star(tmp_path / "p.star"))
         (tmp_path / "p.star").unlink()
         run = open_run(run.folder.path)
-        with pytest.raises(InputError, match="missing.*--table"):
+        with pytest.raises(InputError, match=r"missing.*--table"):
             export(run, np.array([0]), tmp_path / "k.star")
 
     def test_nothing_selected(self, make_run: MakeRun, tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ class TestRefused:
         run = make_run(small_star(tmp_path / "p.star"), np.array([3, 4]))
         (run.folder.path / "ind.pkl").unlink()
         run = open_run(run.folder.path)
-        with pytest.raises(InputError, match="indices .* are missing"):
+        with pytest.raises(InputError, match=r"indices .* are missing"):
             export(run, np.array([0]), tmp_path / "k.pkl")
 
     def test_rows_over_several_lines(self, make_run: MakeRun, tmp_path: Path) -> None:
