@@ -49,7 +49,7 @@ class Waypoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     z: tuple[float, ...]
-    row: int | None = Field(None, ge=0)
+    row: int | None = Field(default=None, ge=0)
 
 
 class LatentPath(BaseModel):
@@ -86,9 +86,9 @@ class LatentPath(BaseModel):
     closed: bool = False
     route: Route = "direct"
     pace: Pace = "latent"
-    n_frames: int = Field(20, ge=2, le=MAX_FRAMES)
-    max_neighbors: int = Field(10, ge=1)
-    avg_neighbors: float = Field(5.0, gt=0)
+    n_frames: int = Field(default=20, ge=2, le=MAX_FRAMES)
+    max_neighbors: int = Field(default=10, ge=1)
+    avg_neighbors: float = Field(default=5.0, gt=0)
     note: str = ""
 
     def __len__(self) -> int:

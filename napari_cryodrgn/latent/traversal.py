@@ -37,7 +37,8 @@ def pc_traversal(
     Raises
     ------
     InputError
-        Where there is no such component.
+        Where there is no such component, or a percentile lies outside 0 to 100 or both
+        are the same.
     """
     n_components = components.coordinates.shape[1]
     if not 1 <= number <= n_components:
@@ -45,6 +46,13 @@ def pc_traversal(
             f"the latent space has {n_components} principal components",
             field="--pc",
             value=number,
+        )
+    begin, end = percentiles
+    if not (0 <= min(begin, end) < max(begin, end) <= 100):
+        raise InputError(
+            "the limits are two different percentiles from 0 to 100",
+            field="percentiles",
+            value=f"{begin:g} {end:g}",
         )
     along = components.coordinates[:, number - 1]
     begin, end = np.percentile(along, percentiles)
