@@ -17,13 +17,24 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_cryodrgn.config import ParticleConfig
+from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.latent.path_book import PathBook
 from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.latent.selection_keeper import SelectionKeeper
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task, run_to_end
-from napari_cryodrgn.session_records import IntensityScale, Notice, NoticeKind, Pick, ShownVolume
+from napari_cryodrgn.session_explore import ExploreChoices
+from napari_cryodrgn.session_history import VisitedStates
+from napari_cryodrgn.session_records import (
+    IntensityScale,
+    Notice,
+    NoticeKind,
+    Pick,
+    ShownVolume,
+    State,
+)
 from napari_cryodrgn.session_volumes import (
+    N_SEEDS,
     Call,
     MakeDecoder,
     VolumeFeed,
@@ -33,6 +44,7 @@ from napari_cryodrgn.session_volumes import (
 )
 
 if TYPE_CHECKING:
+    from napari_cryodrgn.decoding.records import SurrogateRecord
     from napari_cryodrgn.latent.space import LatentSpace
     from napari_cryodrgn.workflows.open_run import OpenRun
 
@@ -63,7 +75,10 @@ class Session:
         The epochs that have latents have changed.
     latent_changed : Signal(LatentSpace or None)
         Another epoch is shown, or its analysis is there now.
+    state_changed : Signal(State)
+        A latent point has been asked for, a particle's or a free one; nothing is decoded yet.
     picked : Signal(Pick)
+        A particle has been picked; follows `state_changed`.
     busy_changed : Signal(bool)
         A volume has been asked for, or the last one asked for has come.
     volume_changed : Signal(ShownVolume)
@@ -75,6 +90,7 @@ class Session:
     run_changed = Signal(object)
     epochs_changed = Signal(list)
     latent_changed = Signal(object)
+    state_changed = Signal(object)
     picked = Signal(object)
     busy_changed = Signal(bool)
     volume_changed = Signal(object)
@@ -100,8 +116,12 @@ class Session:
         self.particle_config: ParticleConfig | None = None
         self.run: OpenRun | None = None
         self.pick_now: Pick | None = None
+        self.state_now: State | None = None
         self.volume: ShownVolume | None = None
         self.busy = False
+        self.explore = ExploreChoices()
+        self.history = VisitedStates()
+        self.history.follow(self)
         self.selections = SelectionBook()
         self._keeper = SelectionKeeper(self.selections, deliver, self.say)
         # Before any dock hears of it: masks fit the latent space when plots are renewed.
@@ -162,6 +182,7 @@ class Session:
         if not same_run:
             self._told_missing = False
             self.pick_now = None
+            self.state_now = None
             self.volume = None
             self.run_changed.emit(run)
         self.refresh_epochs()
@@ -195,27 +216,93 @@ class Session:
 
     # Picking and decoding
 
-    def pick(self, position: int) -> None:
-        """Choose the particle at a position of the latent space, and show its volume."""
+    def pick(self, position: int, *, moving: bool = False, source: str = "click") -> None:
+        """Choose the particle at a position of the latent space, and show its volume.
+
+        Parameters
+        ----------
+        position : int
+            Position in the latent space shown; one that is out of range picks nothing.
+        moving : bool
+            Whether a drag is being moved over particles: quick volumes only, until a call
+            without it settles.
+        source : str
+            How one came there.
+        """
         latent = self.latent
         if latent is None or not 0 <= position < len(latent):
             return
         name = latent.columns["image_name"].iat[position] if "image_name" in latent.columns else ""
         pick = Pick(position, latent.rows.at([position]), latent.mu[position], str(name))
         self.pick_now = pick
-        self.picked.emit(pick)
+        self._announce(State(pick.z, pick, source, moving))
         if self.decodable:
-            self._volumes.decode(pick.z, pick)
+            self._volumes.decode(pick.z, pick, moving=moving)
         else:
             self._tell_missing()
             self._volumes.read_nearest(pick)
 
-    def request_z(self, z: npt.NDArray[np.float32]) -> None:
-        """Show the volume of any latent point."""
+    def request_z(self, z: npt.ArrayLike, *, moving: bool = False, source: str = "") -> None:
+        """Show the volume of any latent point.
+
+        Parameters
+        ----------
+        z : (zdim,) array-like
+            The latent point.
+        moving : bool
+            Whether a drag or a slider is being moved: quick volumes only, until a call
+            without it settles.
+        source : str
+            How one came there, such as "slider z3".
+
+        Raises
+        ------
+        InputError
+            Where z is not finite or has another length than the latent space.
+        """
+        point = np.array(z, dtype=np.float32).reshape(-1)
+        if self.latent is not None and point.size != self.latent.mu.shape[1]:
+            raise InputError(
+                f"a latent point of this run has {self.latent.mu.shape[1]} coordinates",
+                field="z",
+                value=f"{point.size} coordinates",
+            )
+        if not np.isfinite(point).all():
+            raise InputError("a latent point must be finite", field="z", value=point.tolist())
+        self._announce(State(point, None, source, moving))
         if self.decodable:
-            self._volumes.decode(np.asarray(z, dtype=np.float32), None)
+            self._volumes.decode(point, None, moving=moving)
         else:
             self._tell_missing()
+
+    def decode_aside(
+        self, z: npt.ArrayLike, done: Callable[[ShownVolume], None], pick: Pick | None = None
+    ) -> None:
+        """Decode a latent point in full without showing it, when nothing shown waits.
+
+        Parameters
+        ----------
+        z : (zdim,) array-like
+            The latent point, of the epoch shown.
+        done : callable
+            Takes the volume, on the session's thread; not called any more once another epoch
+            or run is shown.
+        pick : Pick, optional
+            The particle whose z it is.
+        """
+        if self.decodable:
+            self._volumes.decode_aside(np.array(z, dtype=np.float32).reshape(-1), pick, done)
+
+    @property
+    def surrogate(self) -> SurrogateRecord | None:
+        """What the surrogate of this epoch is made of; None before there is one."""
+        return self._volumes.surrogate
+
+    def _announce(self, state: State) -> None:
+        self.state_now = state
+        self.state_changed.emit(state)
+        if state.pick is not None:
+            self.picked.emit(state.pick)
 
     @property
     def decodable(self) -> bool:
@@ -258,8 +345,13 @@ class Session:
             start = int(np.argmin(np.square(latent.mu - middle).sum(axis=1)))
         else:
             start = self.pick_now.position
-        self._volumes.set_run(self.run, spread_states(latent.mu, start) if self.decodable else [])
-        self.pick(start)
+        spread = spread_states(latent.mu, start, N_SEEDS) if self.decodable else []
+        self._volumes.set_run(self.run, spread)
+        free = self.state_now
+        if free is not None and free.pick is None and free.z.size == latent.mu.shape[1]:
+            self.request_z(free.z, source=free.source)
+        else:
+            self.pick(start, source="epoch")
 
     def _show_only_volume(self) -> None:
         """Of a run without latents: its one volume, where it is meant to have only one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,28 @@ class Pick:
     def row(self) -> int:
         """Row of the source table, 0-based."""
         return int(self.particle.rows[0])
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A latent point that was asked for: announced before anything of it is decoded.
+
+    Parameters
+    ----------
+    z : (zdim,) float32 array
+        The latent point.
+    pick : Pick or None
+        The particle whose z it is; None of a free point.
+    source : str
+        How one came there: "click", "slider z3", "drag in z0, z1" …
+    moving : bool
+        Whether a drag or a slider is still being moved.
+    """
+
+    z: npt.NDArray[np.float32]
+    pick: Pick | None = None
+    source: str = ""
+    moving: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,13 +154,24 @@ class ShownVolume:
     epoch : int
         Epoch of the weights or of the analysis.
     rung : str
-        How good it is, for example "exact, 64 px".
+        How good it is: "surrogate", "preview", "exact", "reduced…"; of a file its name.
     pick : Pick or None
         The particle whose z it is; None for a free latent point.
     seconds : float or None
         How long the decoding took; None for a volume read from a file.
     file : Path or None
         The file it was read from, where it was not decoded: the state nearest to `pick`.
+    full_box : int or None
+        Box the model was trained on; None where it was not decoded.
+    error : float or None
+        Of a surrogate, the relative error that is expected here.
+    measured_error : float or None
+        Of an exact volume, the relative error that the surrogate of the same z turned out to
+        have: |surrogate - exact| / |exact|.
+    last : bool
+        Whether no better rung follows for this z.
+    moving : bool
+        Whether it was asked for by a drag or a slider that was being moved.
     """
 
     data: npt.NDArray[np.float32]
@@ -149,3 +182,13 @@ class ShownVolume:
     pick: Pick | None = None
     seconds: float | None = None
     file: Path | None = None
+    full_box: int | None = field(default=None, kw_only=True)
+    error: float | None = field(default=None, kw_only=True)
+    measured_error: float | None = field(default=None, kw_only=True)
+    last: bool = field(default=True, kw_only=True)
+    moving: bool = field(default=False, kw_only=True)
+
+    @property
+    def box(self) -> int:
+        """Side, px."""
+        return int(self.data.shape[-1])

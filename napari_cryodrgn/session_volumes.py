@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryodrgn.decoding.records import DecodedVolume, DecodeFailure
+from napari_cryodrgn.decoding.records import (
+    DecodedVolume,
+    DecodeFailure,
+    RungName,
+    SurrogateRecord,
+)
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.session_records import IntensityScale, Notice, Pick, ShownVolume
 from napari_cryodrgn.torch_guard import keep_triton_out
@@ -27,6 +33,14 @@ if TYPE_CHECKING:
     from napari_cryodrgn.model.loaded import LoadedModel
     from napari_cryodrgn.workflows.analysis_files import AnalysisVolume
     from napari_cryodrgn.workflows.open_run import OpenRun
+
+ALL_RUNGS: tuple[RungName, ...] = ("surrogate", "preview", "exact")
+QUICK_RUNGS: tuple[RungName, ...] = ("surrogate", "preview")
+SMALL_BOX = 48
+"""Up to it there may be no preview, and the network in full is as quick as one."""
+
+N_SEEDS = 64
+"""States spread over the latent space of which the surrogate is made to begin with."""
 
 N_REFERENCES = 4
 REFERENCE_SECONDS = 2.0
@@ -39,8 +53,21 @@ Call = Callable[[], None]
 class Decoder(Protocol):
     """What is needed of ``decoding.engine.DecodeEngine``."""
 
-    def request(self, z: npt.NDArray[np.float32], tag: object = None) -> None:
-        """Decode this next; the result carries the tag."""
+    def request(
+        self,
+        z: npt.NDArray[np.float32],
+        tag: object = None,
+        *,
+        rungs: Sequence[RungName] = ("exact",),
+    ) -> None:
+        """Decode this next, rung by rung; the results carry the tag."""
+
+    def seed_states(self, z_values: npt.ArrayLike) -> None:
+        """States to decode for the surrogate while nothing is asked for."""
+
+    @property
+    def surrogate(self) -> SurrogateRecord | None:
+        """What the surrogate is made of."""
 
     def close(self) -> None:
         """Stop, and free the weights."""
@@ -57,6 +84,8 @@ class _Request:
     pick: Pick | None
     asked: float
     reference: bool = False
+    moving: bool = False
+    done: Callable[[ShownVolume], None] | None = None
 
 
 class VolumeFeed:
@@ -95,24 +124,50 @@ class VolumeFeed:
         self._scales: list[IntensityScale] = []
         self._deadline: float | None = None
         self._latest: _Request | None = None
+        self._awaited = False
+        self._aside: deque[_Request] = deque()
+        self._aside_runs = False
+        self._seeds: list[npt.NDArray[np.float32]] = []
+        self._guess: DecodedVolume | None = None
         self._generation = 0
         self.scale: IntensityScale | None = None
 
-    def set_run(self, run: OpenRun | None, references: list[npt.NDArray[np.float32]]) -> None:
-        """Go over to another run or epoch, whose scale is to be set from these states."""
+    def set_run(self, run: OpenRun | None, states: list[npt.NDArray[np.float32]]) -> None:
+        """Go over to another run or epoch.
+
+        Its scale is set from the first of these states, its surrogate made of all.
+        """
         self.stop()
         self._run = run
-        self._references = references[:N_REFERENCES]
+        self._references = states[:N_REFERENCES]
+        self._seeds = list(states[N_REFERENCES:])
         self._scales = []
         self.scale = None
 
-    def decode(self, z: npt.NDArray[np.float32], pick: Pick | None) -> None:
+    def decode(
+        self, z: npt.NDArray[np.float32], pick: Pick | None, *, moving: bool = False
+    ) -> None:
         """Ask the decoder for a volume, instead of any that was asked for before."""
         if self._latest is not None:
             self._references = []  # somebody is clicking: no more time for references
-        self._latest = _Request(z, pick, time.monotonic())
-        self._set_busy(True)
+        self._latest = _Request(z, pick, time.monotonic(), moving=moving)
+        self._await(True)
         self._ask_decoder()
+
+    def decode_aside(
+        self,
+        z: npt.NDArray[np.float32],
+        pick: Pick | None,
+        done: Callable[[ShownVolume], None],
+    ) -> None:
+        """Decode a state in full for somebody else, when nothing that is shown waits."""
+        self._aside.append(_Request(z, pick, time.monotonic(), done=done))
+        self._ask_aside()
+
+    @property
+    def surrogate(self) -> SurrogateRecord | None:
+        """What the surrogate is made of; None without one."""
+        return None if self._decoder is None else self._decoder.surrogate
 
     def read_nearest(self, pick: Pick) -> None:
         """Ask for the volume in the run's folder that is nearest to a particle in z."""
@@ -127,6 +182,8 @@ class VolumeFeed:
         self._generation += 1
         self._latest = None
         self._references = []
+        self._aside.clear()
+        self._aside_runs = False
         self._deadline = None
         if self._decoder is not None:
             # It waits for its thread, which may be loading weights; whatever still comes
@@ -136,65 +193,116 @@ class VolumeFeed:
         if self._reader is not None:
             self._reader.shutdown(wait=False, cancel_futures=True)
             self._reader = None
-        self._set_busy(False)
+        self._await(False)
+
+    def _await(self, awaited: bool) -> None:
+        self._awaited = awaited
+        self._set_busy(awaited)
+
+    def _the_decoder(self, run: OpenRun) -> Decoder:
+        if self._decoder is None:
+            self._decoder = self._make_decoder(run, partial(self._decoded, self._generation))
+        return self._decoder
 
     def _ask_decoder(self) -> None:
         """Ask for the next reference state while there is time for one, else for what is wanted."""
         if self._run is None or self._latest is None:
             return
-        if self._decoder is None:
-            self._decoder = self._make_decoder(self._run, partial(self._decoded, self._generation))
+        decoder = self._the_decoder(self._run)
+        self._aside_runs = False  # the decoder drops it; it stays first in the row
         in_time = self._deadline is None or time.monotonic() < self._deadline
         if self._references and in_time:
             z = self._references.pop()
-            self._decoder.request(z, _Request(z, None, self._latest.asked, reference=True))
+            decoder.request(z, _Request(z, None, self._latest.asked, reference=True))
         else:
             self._references = []
-            self._decoder.request(self._latest.z, self._latest)
+            decoder.request(self._latest.z, self._latest, rungs=self._rungs(self._latest))
+
+    def _rungs(self, request: _Request) -> tuple[RungName, ...]:
+        """Up to which rung to climb: in full only at rest, or where that takes no time."""
+        config = None if self._run is None else self._run.config
+        small = config is None or config.box <= SMALL_BOX
+        return QUICK_RUNGS if request.moving and not small else ALL_RUNGS
+
+    def _ask_aside(self) -> None:
+        """Go on with what was asked for aside, once all that is shown has come to rest."""
+        waits = self._awaited or (self._latest is not None and self._latest.moving)
+        if self._run is None or not self._aside or self._aside_runs or waits:
+            return
+        self._aside_runs = True
+        self._the_decoder(self._run).request(self._aside[0].z, self._aside[0], rungs=("exact",))
 
     def _decoded(self, generation: int, result: DecodedVolume | DecodeFailure) -> None:
         """Take a result on the decoder's thread."""
         if isinstance(result, DecodeFailure):
             notice = Notice(result.message, "error", result.details)
-            self._deliver(partial(self._take_failure, generation, notice))
+            self._deliver(partial(self._take_failure, generation, notice, result.tag))
+            return
+        scale = IntensityScale.of(result.data) if self.scale is None else None
+        measured = None
+        if result.rung == "surrogate":
+            self._guess = result
+        elif result.rung == "exact" and self._guess is not None:
+            if self._guess.tag is result.tag:
+                measured = relative_error(self._guess.data, result.data)
+            self._guess = None
+        self._deliver(partial(self._take_volume, generation, result, scale, measured))
+
+    def _take_failure(self, generation: int, notice: Notice, tag: object = None) -> None:
+        if generation != self._generation:
+            return
+        if self._aside and tag is self._aside[0]:
+            self._aside.popleft()
+            self._aside_runs = False
         else:
-            scale = IntensityScale.of(result.data)
-            self._deliver(partial(self._take_volume, generation, result, scale))
-
-    def _take_failure(self, generation: int, notice: Notice) -> None:
-        if generation == self._generation:
             self._references = []
-            self._set_busy(False)
-            self._tell(notice)
+            self._await(False)
+        self._tell(notice)
+        self._ask_aside()
 
-    def _take_volume(self, generation: int, result: DecodedVolume, scale: IntensityScale) -> None:
+    def _take_volume(
+        self,
+        generation: int,
+        result: DecodedVolume,
+        scale: IntensityScale | None,
+        measured: float | None,
+    ) -> None:
         request = result.tag
         if generation != self._generation or not isinstance(request, _Request):
             return
-        if self.scale is None:
+        if self.scale is None and scale is not None:
             self._scales.append(scale)
         if request.reference:
             # Counted from here: loading the weights is no fault of the references.
             self._deadline = self._deadline or time.monotonic() + REFERENCE_SECONDS
             self._ask_decoder()
             return
-        shown = ShownVolume(
-            result.data,
-            result.pixel_size,
-            request.z,
-            result.epoch,
-            f"{result.rung}, {result.box} px",
-            request.pick,
-            result.seconds,
-        )
-        self._finish(request, shown)
+        shown = _shown(result, request, measured)
+        if request.done is None:
+            self._finish(request, shown)
+        elif self._aside and request is self._aside[0]:
+            self._aside.popleft()
+            self._aside_runs = False
+            request.done(shown)
+            self._ask_aside()
 
     def _finish(self, request: _Request, shown: ShownVolume) -> None:
-        if request is self._latest:
-            self._set_busy(False)
+        current = request is self._latest
+        if current and shown.last:
+            self._await(False)
         if self.scale is None:
             self.scale = IntensityScale.over(self._scales)
-        self._show(shown)
+        if current or not shown.moving:
+            self._show(shown)
+        if current and shown.last:
+            self._seed()
+            self._ask_aside()
+
+    def _seed(self) -> None:
+        """Once, after the first volume is there: what the surrogate is to be made of."""
+        if self._seeds and self._decoder is not None:
+            seeds, self._seeds = self._seeds, []
+            self._decoder.seed_states(np.stack(seeds))
 
     def _read(self, request: _Request, choose: Callable[[OpenRun], AnalysisVolume | None]) -> None:
         if self._run is None:
@@ -202,7 +310,7 @@ class VolumeFeed:
         self._latest = request
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, thread_name_prefix="volume-reader")
-        self._set_busy(True)
+        self._await(True)
         self._reader.submit(self._read_file, self._generation, self._run, request, choose)
 
     def _read_file(
@@ -235,7 +343,7 @@ class VolumeFeed:
         if generation != self._generation or request is not self._latest:
             return
         if shown is None:
-            self._set_busy(False)
+            self._await(False)
             return
         self._scales = self._scales or scales
         self._finish(request, shown)
@@ -263,6 +371,46 @@ def decode_engine(
     return engine
 
 
+def relative_error(guess: npt.NDArray[np.float32], exact: npt.NDArray[np.float32]) -> float | None:
+    """How far a surrogate was off, |guess - exact| / |exact|, at the guess's resolution.
+
+    Parameters
+    ----------
+    guess : (box, box, box) float32 array
+    exact : (full_box, full_box, full_box) float32 array
+
+    Returns
+    -------
+    float or None
+        None where the exact volume is the smaller one, or empty.
+    """
+    if guess.shape[-1] > exact.shape[-1]:
+        return None
+    if guess.shape[-1] < exact.shape[-1]:
+        from napari_cryodrgn.decoding.grey_scale import at_smaller_box
+
+        exact = at_smaller_box(exact, guess.shape[-1])
+    size = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(guess - exact)) / size if size > 0 else None
+
+
+def _shown(result: DecodedVolume, request: _Request, measured: float | None) -> ShownVolume:
+    return ShownVolume(
+        result.data,
+        result.pixel_size,
+        request.z,
+        result.epoch,
+        result.rung,
+        request.pick,
+        result.seconds,
+        full_box=result.full_box,
+        error=result.error,
+        measured_error=measured,
+        last=result.last,
+        moving=request.moving,
+    )
+
+
 def missing_weights_text(run: OpenRun) -> str:
     """Which file is missing for decoding, and where it was looked for."""
     if run.config is None:
@@ -273,12 +421,14 @@ def missing_weights_text(run: OpenRun) -> str:
     return f"Nothing can be decoded: {missing} is not there. Looked in {looked}"
 
 
-def spread_states(mu: npt.NDArray[np.float32], start: int) -> list[npt.NDArray[np.float32]]:
-    """Latent coordinates of particles far from each other and from the first one."""
+def spread_states(
+    mu: npt.NDArray[np.float32], start: int, n: int = N_REFERENCES
+) -> list[npt.NDArray[np.float32]]:
+    """Latent coordinates of n particles far from each other and from the first one."""
     sample = mu[:: max(1, len(mu) // 2000)]
     distance = np.square(sample - mu[start]).sum(axis=1)
     chosen: list[npt.NDArray[np.float32]] = []
-    while len(chosen) < N_REFERENCES and distance.max() > 0:
+    while len(chosen) < n and distance.max() > 0:
         chosen.append(sample[int(np.argmax(distance))])
         distance = np.minimum(distance, np.square(sample - chosen[-1]).sum(axis=1))
     return chosen

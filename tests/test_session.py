@@ -31,8 +31,16 @@ class RecordedDecoder:
         self.requests: list[tuple[np.ndarray, object]] = []
         self.closed = False
 
-    def request(self, z, tag=None) -> None:
+        self.rungs: list[tuple[str, ...]] = []
+        self.seeds: np.ndarray | None = None
+        self.surrogate = None
+
+    def request(self, z, tag=None, *, rungs=("exact",)) -> None:
         self.requests.append((z, tag))
+        self.rungs.append(rungs)
+
+    def seed_states(self, z_values) -> None:
+        self.seeds = z_values
 
     def close(self) -> None:
         self.closed = True
@@ -41,9 +49,7 @@ class RecordedDecoder:
         z, tag = self.requests[-1]
         data = brightness * np.random.default_rng(0).normal(size=(BOX,) * 3).astype(np.float32)
         data += float(z.sum()) * 1e-3
-        volume = DecodedVolume(
-            data, 2.0, z, self.run.epoch, BOX, "exact", tag, 0.1, full_box=BOX
-        )
+        volume = DecodedVolume(data, 2.0, z, self.run.epoch, BOX, "exact", tag, 0.1, full_box=BOX)
         self.take(volume)
 
     def answer_all(self) -> None:

@@ -31,11 +31,23 @@ def facts_text(volume: ShownVolume) -> str:
     if len(volume.z):
         lines.append(f"z = {z_text(volume)}")
     size = "pixel size unknown" if volume.pixel_size is None else f"{volume.pixel_size:.4g} Å/voxel"
-    facts = [volume.rung, size]
+    facts = [rung_text(volume), size]
     if volume.seconds is not None:
         facts.append(seconds_text(volume.seconds))
     lines.append("  ·  ".join(facts))
     return "\n".join(lines)
+
+
+def rung_text(volume: ShownVolume) -> str:
+    """How good it is: 'surrogate, expected error 8 %', 'preview, 40 px of 64', 'exact, 64 px'."""
+    if volume.file is not None:
+        return volume.rung
+    if volume.rung == "surrogate":
+        expected = "" if volume.error is None else f", expected error {volume.error:.0%}"
+        return f"surrogate{expected}".replace("%", " %")
+    of = volume.full_box
+    size = f"{volume.box} px" if of in (None, volume.box) else f"{volume.box} px of {of}"
+    return f"{volume.rung}, {size}"
 
 
 def z_text(volume: ShownVolume) -> str:
@@ -70,6 +82,8 @@ def details_of(volume: ShownVolume) -> dict[str, Any]:
         "particle_name": None if volume.pick is None else volume.pick.name,
         "pixel_size": volume.pixel_size,
         "rung": volume.rung,
+        "box": volume.box,
+        "full_box": volume.full_box,
         "file": None if volume.file is None else str(volume.file),
         "volume": volume.data,
     }
