@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -79,6 +80,7 @@ class DecodeEngine:
             maxlen=MAX_LEARNT
         )
         self._seeds: deque[npt.NDArray[np.float32]] = deque()
+        self._worked = 0.0
         self._generation = 0
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -189,12 +191,14 @@ class DecodeEngine:
         """
         with self._changed:
             self._load, self._pixel_size = load, pixel_size
-            self._ladder = None
+            old, self._ladder = self._ladder, None
             self._learnt.clear()
             self._seeds.clear()
             self._generation += 1
             self._pending = self._pending or self._running
             self._changed.notify_all()
+        if old is not None:
+            old.close()
 
     @property
     def busy(self) -> bool:
@@ -221,15 +225,18 @@ class DecodeEngine:
                 self._running = None
                 self._changed.wait_for(self._has_work)
                 if self._closed:
-                    self._ladder = None
-                    return
+                    ladder, self._ladder = self._ladder, None
+                    break
                 request, self._pending = self._pending, None
                 self._running = request
                 generation = self._generation
             if request is not None:
                 self._answer(request, generation)
+                self._worked = time.monotonic()
             else:
                 self._use_idle_time(generation)
+        if ladder is not None:
+            ladder.close()
 
     def _has_work(self) -> bool:
         """Whether something was asked for, or the surrogate can be bettered; under the lock."""
@@ -288,7 +295,8 @@ class DecodeEngine:
     def _use_idle_time(self, generation: int) -> None:
         """Learn one volume, or decode one; whatever goes wrong, nobody is waiting for it."""
         with self._changed:
-            if self._changed.wait_for(lambda: self._interrupted(generation), IDLE_SECONDS):
+            rest = self._worked + IDLE_SECONDS - time.monotonic()
+            if self._changed.wait_for(lambda: self._interrupted(generation), max(0.0, rest)):
                 return
             ladder = self._ladder
             learnt = self._learnt.popleft() if self._learnt else None

@@ -12,9 +12,11 @@ import numpy.typing as npt
 import torch
 
 from napari_cryodrgn.decoding.grey_scale import at_full_scale, at_smaller_box
+from napari_cryodrgn.decoding.network import Precision, has_half_precision
 from napari_cryodrgn.decoding.records import DecodedVolume, Rung, RungName, SurrogateRecord
 from napari_cryodrgn.decoding.surrogate_store import SurrogateStore
-from napari_cryodrgn.decoding.volume import check_box, check_z, decode_volume
+from napari_cryodrgn.decoding.volume import check_box, check_z
+from napari_cryodrgn.decoding.volume_decoder import VolumeDecoder
 from napari_cryodrgn.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,9 @@ class Ladder:
         self._pixel_size = pixel_size
         self._largest_box = model.box
         self.preview_box = min(model.box, PREVIEW_BOX)
+        self._decoder = VolumeDecoder(model)
+        half = has_half_precision(model.vae.device)
+        self._preview_precision: Precision = "half" if half else "single"
         self._store = SurrogateStore(min(model.box, SURROGATE_BOX), model.zdim)
 
     @property
@@ -87,7 +92,9 @@ class Ladder:
         if rung == "surrogate":
             volume = self._guess(z)
         elif rung == "preview":
-            volume = self._result(self._network(z, self.preview_box, overtaken), z, "preview")
+            precision = self._preview_precision
+            data = self._network(z, self.preview_box, overtaken, precision)
+            volume = self._result(data, z, "preview")
         else:
             volume = self._best(z, check_box(self.model, box), overtaken)
         return replace(volume, seconds=time.monotonic() - started)
@@ -104,6 +111,10 @@ class Ladder:
         """Decode a volume for the surrogate."""
         check_z(self.model, z)
         self._store.add(z, self._network(z, self._store.box, overtaken))
+
+    def close(self) -> None:
+        """End the decoder's threads; after this nothing can be decoded."""
+        self._decoder.close()
 
     def refit(self) -> bool:
         """Make the surrogate anew where enough was learnt; whether that was so."""
@@ -138,9 +149,14 @@ class Ladder:
         return self._result(data, z, "reduced" if box == asked else "reduced: out of memory")
 
     def _network(
-        self, z: npt.NDArray[np.float32], box: int, overtaken: Overtaken
+        self,
+        z: npt.NDArray[np.float32],
+        box: int,
+        overtaken: Overtaken,
+        precision: Precision = "single",
     ) -> npt.NDArray[np.float32]:
-        volume = decode_volume(self.model, z, box=box, cancelled=overtaken)
+        point = check_z(self.model, z)
+        volume = self._decoder.decode(point, box, precision=precision, cancelled=overtaken)
         return at_full_scale(volume, self.model.box)
 
     def _result(

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from napari_cryodrgn.decoding.evaluation_points import half_ball, masked_planes, whole_cube
-from napari_cryodrgn.errors import Cancelled, InputError
-from napari_cryodrgn.imaging.hartley import inverse_hartley_3d
-from napari_cryodrgn.imaging.lattice import Lattice
-from napari_cryodrgn.model.decoder import Decoder
+from napari_cryodrgn.decoding.network import Precision
+from napari_cryodrgn.decoding.volume_decoder import MAX_BYTES, Cancelling, VolumeDecoder
+from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.model.loaded import LoadedModel
-
-# Memory that the activations of one chunk of points may take.
-MAX_BYTES = 256 * 2**20
-
-# Arithmetic of one chunk on a CPU: some 30 ms of one core, so that a decode can be
-# cancelled quickly, and activations that stay in its cache.
-CPU_CHUNK_FLOP = 2e9
-
-Cancelling = Callable[[], bool]
 
 
 def decode_volume(
@@ -31,9 +19,10 @@ def decode_volume(
     *,
     box: int | None = None,
     max_bytes: int = MAX_BYTES,
+    precision: Precision = "single",
     cancelled: Cancelling | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Decode one latent point.
+    """Decode one latent point. For several, `decode_volumes` or a `VolumeDecoder` is quicker.
 
     Parameters
     ----------
@@ -46,7 +35,9 @@ def decode_volume(
         it shows the lower frequencies; its voxels are larger by that ratio. The trained
         box if not given.
     max_bytes : int
-        Bound on the memory that activations take at any time.
+        Bound on the memory that activations of one chunk of points take.
+    precision : {"single", "half"}
+        Half (bfloat16) for previews, and only where the device has it.
     cancelled : callable, optional
         Asked between chunks of points; where it says True the decode stops.
 
@@ -74,12 +65,8 @@ def decode_volume(
     """
     side = check_box(model, box)
     point = check_z(model, z)
-    with torch.inference_mode():
-        latent = None if point is None else torch.from_numpy(point).to(model.vae.device)
-        transform = _transform(model, latent, side, max_bytes, cancelled)
-        mean, deviation = model.norm
-        volume = inverse_hartley_3d(transform * deviation + mean)
-        return np.ascontiguousarray(volume.cpu().numpy())
+    with VolumeDecoder(model, cache_bytes=0, max_bytes=max_bytes) as decoder:
+        return decoder.decode(point, side, precision=precision, cancelled=cancelled)
 
 
 def decode_volumes(
@@ -108,17 +95,26 @@ def decode_volumes(
     InputError
         As for `decode_volume`, at once.
     """
-    check_box(model, box)
+    side = check_box(model, box)
     rows = np.asarray(z_values, dtype=np.float32)
     if rows.ndim != 2:
         raise InputError(
             "latent points are a table with one row each", field="z", value=f"shape {rows.shape}"
         )
     points = [check_z(model, row) for row in rows]
-    return (
-        decode_volume(model, point, box=box, max_bytes=max_bytes, cancelled=cancelled)
-        for point in points
-    )
+    return _decoded(model, points, side, max_bytes, cancelled)
+
+
+def _decoded(
+    model: LoadedModel,
+    points: list[npt.NDArray[np.float32] | None],
+    side: int,
+    max_bytes: int,
+    cancelled: Cancelling | None,
+) -> Iterator[npt.NDArray[np.float32]]:
+    with VolumeDecoder(model, max_bytes=max_bytes) as decoder:
+        for point in points:
+            yield decoder.decode(point, side, cancelled=cancelled)
 
 
 def check_box(model: LoadedModel, box: int | None) -> int:
@@ -158,61 +154,3 @@ def check_z(model: LoadedModel, z: npt.ArrayLike | None) -> npt.NDArray[np.float
     if not np.isfinite(values).all():
         raise InputError("a latent point must be finite", field="z", value=values.tolist())
     return values if model.zdim else None
-
-
-def chunk_size(decoder: Decoder, device: torch.device, max_bytes: int) -> int:
-    """Points that are evaluated at a time.
-
-    Parameters
-    ----------
-    decoder : Decoder
-    device : torch.device
-    max_bytes : int
-        Bound on the memory of their activations.
-    """
-    n_in, width = decoder.decoder.n_in, decoder.decoder.width
-    layers = decoder.decoder.layers
-    # Phases, sines and cosines; hidden values before and after a layer, and their sum.
-    by_memory = max_bytes // (4 * (2 * n_in + 3 * width + 8))
-    if device.type != "cpu":
-        return max(1, by_memory)
-    flop = 2 * (n_in * width + layers * width * width + 2 * width)
-    return max(1, min(by_memory, int(CPU_CHUNK_FLOP / flop)))
-
-
-def _transform(
-    model: LoadedModel,
-    z: torch.Tensor | None,
-    box: int,
-    max_bytes: int,
-    cancelled: Cancelling | None,
-) -> torch.Tensor:
-    """Normalised Hartley transform of the volume, (box, box, box), on the model's device."""
-    device = model.vae.device
-    decoder = model.vae.decoder
-    side = box + 1
-    total = side**3
-    axis = Lattice(box, 0.5 * box / model.box, device).axis
-    if model.mask_radius is not None:
-        index, n_mirrored = masked_planes(model.box, box, model.mask_radius), 0
-    elif decoder.domain == "fourier":
-        index, n_mirrored = half_ball(model.box, box, encoded=decoder.pe_type != "none")
-    else:
-        index, n_mirrored = whole_cube(box), 0
-    transform = torch.zeros(total, device=device)
-    step = chunk_size(decoder, device, max_bytes)
-    for start in range(0, len(index), step):
-        if cancelled is not None and cancelled():
-            raise Cancelled
-        chosen = index[start : start + step].to(device)
-        points = torch.stack(
-            (axis[chosen % side], axis[chosen // side % side], axis[chosen // side**2]), dim=-1
-        )
-        values = decoder.coefficients(points, z)
-        if decoder.domain == "hartley":
-            transform[chosen] = values[:, 0]
-            continue
-        transform[chosen] = values[:, 0] - values[:, 1]
-        mirrored = max(0, min(step, n_mirrored - start))
-        transform[total - 1 - chosen[:mirrored]] = (values[:, 0] + values[:, 1])[:mirrored]
-    return transform.reshape(side, side, side)[:-1, :-1, :-1]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_cryodrgn.decoding.engine import DecodeEngine
+from napari_cryodrgn.decoding.network import Network
 from napari_cryodrgn.decoding.records import DecodedVolume, DecodeFailure
 from napari_cryodrgn.decoding.volume import decode_volume
 from napari_cryodrgn.errors import InputError
@@ -34,6 +35,21 @@ def start():
     for engine in engines:
         engine.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "decoder"]
+
+
+@pytest.fixture
+def before_chunks(monkeypatch):
+    """Has a function called before each chunk of points: model's decoder, number of points."""
+    whole = Network.output
+
+    def patch(call):
+        def output(network, hidden, offset):
+            call(network._decoder, len(hidden))
+            return whole(network, hidden, offset)
+
+        monkeypatch.setattr(Network, "output", output)
+
+    return patch
 
 
 def last_result(results, tag):
@@ -105,9 +121,9 @@ def test_requests_from_many_threads_end_with_an_answer(make_model, start):
     assert last_result(results, "end")[-1].z.tolist() == [0, 0]
 
 
-def test_a_newer_request_cancels_the_running_one(make_model, start, monkeypatch):
+def test_a_newer_request_cancels_the_running_one(make_model, start, monkeypatch, before_chunks):
     """The first decode is held in its first chunk until the second request is there."""
-    monkeypatch.setattr("napari_cryodrgn.decoding.volume.CPU_CHUNK_FLOP", 1e7)
+    monkeypatch.setattr("napari_cryodrgn.decoding.volume_decoder.CPU_CHUNK_FLOP", 1e7)
     model = make_model(box=32)
     reached, go_on = threading.Event(), threading.Event()
 
@@ -115,12 +131,11 @@ def test_a_newer_request_cancels_the_running_one(make_model, start, monkeypatch)
         reached.set()
         assert go_on.wait(SECONDS)
 
-    hook = model.vae.decoder.decoder.main[-1].register_forward_pre_hook(hold)
+    before_chunks(hold)
     engine, results = start(lambda: model)
     engine.request([0, 0], "old")
     assert reached.wait(SECONDS)
     engine.request([1, 1], "new")
-    hook.remove()
     go_on.set()
     assert [result.tag for result in last_result(results, "new")] == ["new"]
 
@@ -161,16 +176,17 @@ def test_weights_that_do_not_load_are_tried_again(make_model, start, caplog):
     assert isinstance(results.get(timeout=SECONDS), DecodedVolume)
 
 
-def test_another_epoch_answers_what_was_asked(make_model, start):
+def test_another_epoch_answers_what_was_asked(make_model, start, before_chunks):
     """Also a request that was running when the model was changed."""
     first, second = make_model(epoch=1), make_model(epoch=2)
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(*_):
-        reached.set()
-        assert go_on.wait(SECONDS)
+    def hold(decoder, _):
+        if decoder is first.vae.decoder:
+            reached.set()
+            assert go_on.wait(SECONDS)
 
-    first.vae.decoder.decoder.main[-1].register_forward_pre_hook(hold)
+    before_chunks(hold)
     engine, results = start(lambda: first, pixel_size=1.0)
     engine.request([0, 0], "asked once")
     assert reached.wait(SECONDS)
@@ -193,16 +209,16 @@ def test_another_epoch_answers_what_was_asked(make_model, start):
         MemoryError(),
     ],
 )
-def test_out_of_memory_gives_a_smaller_volume_that_says_so(make_model, start, error):
+def test_out_of_memory_gives_a_smaller_volume_that_says_so(make_model, start, error, before_chunks):
     model = make_model(box=64)
     tries = []
 
-    def fail_when_large(_, inputs):
-        tries.append(len(inputs[0]))
-        if len(inputs[0]) > 3000:
+    def fail_when_large(_, n_points):
+        tries.append(n_points)
+        if n_points > 3000:
             raise error
 
-    model.vae.decoder.decoder.main[-1].register_forward_pre_hook(fail_when_large)
+    before_chunks(fail_when_large)
     engine, results = start(lambda: model, pixel_size=1.0)
     engine.request([0, 0])
     result = results.get(timeout=SECONDS)
@@ -217,13 +233,13 @@ def test_out_of_memory_gives_a_smaller_volume_that_says_so(make_model, start, er
     assert results.get(timeout=SECONDS).rung == "reduced"
 
 
-def test_no_memory_at_all_is_a_failure(make_model, start, caplog):
+def test_no_memory_at_all_is_a_failure(make_model, start, caplog, before_chunks):
     model = make_model()
 
     def fail(*_):
         raise MemoryError("nothing left")
 
-    model.vae.decoder.decoder.main[-1].register_forward_pre_hook(fail)
+    before_chunks(fail)
     engine, results = start(lambda: model)
     engine.request([0, 0])
     assert isinstance(results.get(timeout=SECONDS).error, MemoryError)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from napari_cryodrgn.decoding.evaluation_points import half_ball
-from napari_cryodrgn.decoding.volume import chunk_size, decode_volume, decode_volumes
+from napari_cryodrgn.decoding.volume import decode_volume, decode_volumes
+from napari_cryodrgn.decoding.volume_decoder import VolumeDecoder, chunk_size
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.imaging.hartley import hartley_2d, hartley_3d, inverse_hartley_3d
 from napari_cryodrgn.imaging.lattice import Lattice
@@ -154,11 +155,12 @@ def test_cancelling_stops_between_chunks(make_model):
 
     def cancelled():
         asked.append(None)
-        return len(asked) == 3
+        return len(asked) >= 3
 
     with pytest.raises(Cancelled):
         decode_volume(model, Z, max_bytes=100_000, cancelled=cancelled)
-    assert len(asked) == 3
+    # Each of several threads may ask once more before it hears of it.
+    assert 3 <= len(asked) <= 2 + torch.get_num_threads()
 
 
 @pytest.mark.parametrize("width", [256, 1024])
