@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryodrgn.latent.embedding import PrincipalComponents, principal_components
+from napari_cryodrgn.latent.embedding import PrincipalComponents
 
 BINS = 96
 
@@ -85,7 +85,9 @@ def marginal(values: npt.NDArray[np.floating], bins: int = BINS) -> Marginal:
 
 
 def latent_marginals(
-    mu: npt.NDArray[np.float32], before: PrincipalComponents | None = None
+    mu: npt.NDArray[np.float32],
+    components: PrincipalComponents,
+    before: PrincipalComponents | None = None,
 ) -> LatentMarginals:
     """Distributions along every z and every principal component.
 
@@ -93,6 +95,8 @@ def latent_marginals(
     ----------
     mu : (N, zdim) float32 array
         Latent coordinates of at least one particle, finite.
+    components : PrincipalComponents
+        Theirs.
     before : PrincipalComponents, optional
         Those of the same particles at another epoch: components are turned the way they
         were there, for their sign is arbitrary.
@@ -101,7 +105,6 @@ def latent_marginals(
     -------
     LatentMarginals
     """
-    components = principal_components(mu)
     if before is not None and before.coordinates.shape == components.coordinates.shape:
         components = _turned_like(components, before)
     return LatentMarginals(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cryodrgn.latent.embedding import principal_components
 from napari_cryodrgn.latent.marginals import BINS, latent_marginals, marginal
 
 
@@ -43,16 +44,17 @@ def test_components_go_with_the_distributions_and_keep_their_direction(
     rng: np.random.Generator,
 ) -> None:
     mu = (rng.normal(size=(400, 3)) * [4, 2, 1]).astype(np.float32)
-    found = latent_marginals(mu)
+    found = latent_marginals(mu, principal_components(mu))
     assert len(found.z) == len(found.pc) == 3
     for column, distribution in zip(found.components.coordinates.T, found.pc, strict=True):
         assert distribution.counts.sum() >= 399
         assert distribution.low < np.median(column) < distribution.high
     # The mirror image of all particles: their components would all be turned over.
-    again = latent_marginals(-mu, found.components)
+    again = latent_marginals(-mu, principal_components(-mu), found.components)
     for axis in range(3):
         one, other = found.components.coordinates[:, axis], again.components.coordinates[:, axis]
         assert np.corrcoef(one, other)[0, 1] > 0.999
     np.testing.assert_allclose(again.components.to_z(again.components.coordinates), -mu, atol=1e-4)
     # Other particles have nothing to be turned like.
-    assert latent_marginals(mu[:50], found.components).components.coordinates.shape == (50, 3)
+    few = latent_marginals(mu[:50], principal_components(mu[:50]), found.components)
+    assert few.components.coordinates.shape == (50, 3)
