@@ -163,7 +163,10 @@ def start_umap(
     """
     settings = UmapSettings(n_neighbors, min_dist, metric, seed, landmarks)
     if len(mu) < MIN_UMAP_PARTICLES:
-        raise InputError(f"UMAP needs at least {MIN_UMAP_PARTICLES} particles; there are {len(mu)}")
+        raise InputError(
+            f"a UMAP needs at least {MIN_UMAP_PARTICLES} particles, and there are {len(mu)}",
+            hint="Leave it out with --skip-umap",
+        )
     bad = ~np.isfinite(mu).all(axis=1)
     if bad.any():
         raise InputError(
