@@ -44,7 +44,7 @@ def draw_triangles(
     vertices: npt.NDArray[np.float32],
     normals: npt.NDArray[np.float32],
     faces: npt.NDArray[np.int64],
-    colour: npt.NDArray[np.float32],
+    colours: npt.NDArray[np.float32],
 ) -> None:
     """Draw triangles into a raster, in front of what lies behind them.
 
@@ -58,8 +58,8 @@ def draw_triangles(
         At the vertices, in the raster's axes.
     faces : (F, 3) int64 array
         Rows of `vertices`; those that face away are not drawn.
-    colour : (3,) float32 array
-        0 to 1.
+    colours : (3,) or (V, 3) float32 array
+        One colour, or one for each vertex, 0 to 1.
     """
     corners = vertices[faces]  # (F, 3, 3)
     facing = normals[faces].sum(axis=1)[:, 2] > 0
@@ -76,7 +76,8 @@ def draw_triangles(
         step = max(1, _CHUNK_PIXELS // int(size) ** 2)
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]
-            _draw_squares(raster, corners[part], low[part], int(size), normals[faces[part]], colour)
+            shades = colours if colours.ndim == 1 else colours[faces[part]]
+            _draw_squares(raster, corners[part], low[part], int(size), normals[faces[part]], shades)
 
 
 def _draw_squares(
@@ -85,7 +86,7 @@ def _draw_squares(
     low: npt.NDArray[np.int64],
     size: int,
     normals: npt.NDArray[np.float32],
-    colour: npt.NDArray[np.float32],
+    shades: npt.NDArray[np.float32],
 ) -> None:
     """Draw triangles whose pixels lie in squares of `size` from `low`."""
     rows, columns = np.divmod(np.arange(size * size), size)
@@ -103,7 +104,9 @@ def _draw_squares(
     front = flat[pixel] == depth
     pixel, triangle, shares = pixel[front], triangle[front], shares[front]
     raster.normals.reshape(-1, 3)[pixel] = (shares[:, :, None] * normals[triangle]).sum(axis=1)
-    raster.colours.reshape(-1, 3)[pixel] = colour
+    # Of one colour exactly that, without the rounding of a mean.
+    mixed = shades if shades.ndim == 1 else (shares[:, :, None] * shades[triangle]).sum(axis=1)
+    raster.colours.reshape(-1, 3)[pixel] = mixed
 
 
 def _barycentric(

@@ -13,6 +13,7 @@ from napari_cryodrgn.errors import InputError
 
 # Volumes are refined to at least this grid, so that facets are not seen.
 SMOOTH_BOX = 96
+_MARGIN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +70,9 @@ def surface_mesh(
     fine = _finer(volume, zoom)
     # A border below the level closes surfaces that reach the edge of the box.
     fine = np.pad(fine, 1, constant_values=min(float(volume.min()), level - 1e-6 * abs(level)))
+    fine, first = _around_surface(fine, level)
     corners, faces, normals, _ = marching_cubes(fine, level, gradient_direction="descent")
-    places = ((corners - 1) / zoom - box // 2) * pixel_size
+    places = ((corners + first - 1) / zoom - box // 2) * pixel_size
     return SurfaceMesh(
         places[:, ::-1].astype(np.float32),
         _outward(fine, corners, normals),
@@ -116,6 +118,22 @@ def _finer(volume: npt.NDArray[np.floating], zoom: int) -> npt.NDArray[np.float3
     wider[np.ix_(low, low, np.arange(kept + 1))] = spectrum[np.ix_(low, low, np.arange(kept + 1))]
     finer: npt.NDArray[np.float32] = fft.irfftn(wider, s=(side,) * 3) * np.float32(zoom**3)
     return finer
+
+
+def _around_surface(
+    fine: npt.NDArray[np.float32], level: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """The part of a grid that holds the surface, and where it begins: most of a box is empty.
+
+    The margin is what the smoothing of the normals reaches.
+    """
+    above = fine > level
+    parts = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero(above.any(axis=others))
+        parts.append(slice(max(0, int(filled[0]) - _MARGIN), int(filled[-1]) + _MARGIN + 1))
+    return fine[tuple(parts)], np.array([part.start for part in parts])
 
 
 def _outward(

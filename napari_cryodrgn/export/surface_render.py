@@ -6,6 +6,7 @@ from the upper left, as in napari's and ChimeraX's default scenes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,14 +64,18 @@ def view_rotation(azimuth: float, elevation: float) -> npt.NDArray[np.float64]:
 
 
 def render_surfaces(
-    surfaces: list[tuple[SurfaceMesh, Colour]], view: View, *, background: Colour = BACKGROUND
+    surfaces: Sequence[tuple[SurfaceMesh, Colour | npt.NDArray[np.floating]]],
+    view: View,
+    *,
+    background: Colour = BACKGROUND,
 ) -> npt.NDArray[np.uint8]:
     """Picture of one or several surfaces.
 
     Parameters
     ----------
-    surfaces : list of (SurfaceMesh, colour)
-        What to show, all in one frame.
+    surfaces : sequence of (SurfaceMesh, colour)
+        What to show, all in one frame; a colour (r, g, b) for all of a surface, or (V, 3) for
+        its vertices, 0 to 255.
     view : View
         From where, and how large.
     background : (r, g, b)
@@ -108,16 +113,24 @@ def _shade(
     covered = np.isfinite(raster.depth)
     if not covered.any():
         return np.broadcast_to(background, raster.normals.shape).astype(np.float32)
-    length = np.linalg.norm(raster.normals, axis=2, keepdims=True)
-    normals = raster.normals / np.maximum(length, 1e-9)
-    key = np.clip(normals @ (_KEY_LIGHT / np.linalg.norm(_KEY_LIGHT)), 0, None)
-    fill = np.clip(normals @ (_FILL_LIGHT / np.linalg.norm(_FILL_LIGHT)), 0, None)
+    # Only where a surface is, and in single precision: this takes most of a frame's time.
+    normals = raster.normals[covered]
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), np.float32(1e-9))
+    key = np.clip(normals @ _unit(_KEY_LIGHT), 0, None)
+    fill = np.clip(normals @ _unit(_FILL_LIGHT), 0, None)
     halfway = _KEY_LIGHT / np.linalg.norm(_KEY_LIGHT) + [0, 0, 1]
-    gleam = np.clip(normals @ (halfway / np.linalg.norm(halfway)), 0, None) ** 40
-    open_sky, distance = _openness(raster.depth, covered, half_size)
+    gleam = np.clip(normals @ _unit(halfway), 0, None) ** 40
+    sky, depth = _openness(raster.depth, covered, half_size)
+    open_sky, distance = sky[covered], depth[covered]
     light = open_sky * (0.34 + 0.66 * key + 0.2 * fill) * (1 - 0.25 * distance)
-    lit = raster.colours * light[..., None] + 0.16 * (gleam * open_sky)[..., None]
-    return np.where(covered[..., None], lit, background).astype(np.float32)
+    picture = np.broadcast_to(background, raster.normals.shape).astype(np.float32)
+    picture[covered] = raster.colours[covered] * light[:, None] + 0.16 * (gleam * open_sky)[:, None]
+    return picture
+
+
+def _unit(direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """A direction with length 1."""
+    return np.asarray(direction / np.linalg.norm(direction), dtype=np.float32)
 
 
 def _openness(
