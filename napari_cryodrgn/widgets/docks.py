@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 PLUGIN_TITLE = "cryoDRGN"
 PARTICLES, TRAIN, LATENT, VOLUME = "Particles", "Train", "Latent space", "Volume"
+EXPLORE, SELECTIONS = "Explore", "Selections"
 CLASSES = {
     PARTICLES: "particles_dock:ParticlesDock",
     TRAIN: "train_dock:TrainDock",
     LATENT: "latent_dock:LatentDock",
     VOLUME: "volume_dock:VolumeDock",
+    EXPLORE: "explore_dock:ExploreDock",
+    SELECTIONS: "selections_dock:SelectionsDock",
 }
-TABS = (PARTICLES, TRAIN, VOLUME)
+TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, SELECTIONS)
 """Docks that share the lower right; the latent space lies above them."""
 
 RIGHT_WIDTH = 480

@@ -1,0 +1,39 @@
+"""What a gesture does to the selection: which keys ask for it, its words and its colour."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from napari_cryodrgn.latent.selection import Combine
+
+COLOURS: dict[Combine, str] = {
+    "replace": "#4aa3df",
+    "add": "#2fbf8f",
+    "subtract": "#e5484d",
+    "intersect": "#a98be8",
+}
+"""Of the outline while it is drawn, and of the words that say what it will do."""
+
+WORDS: dict[Combine, str] = {
+    "replace": "selects anew",
+    "add": "adds to the selection",
+    "subtract": "takes away from the selection",
+    "intersect": "keeps of the selection what lies inside",
+}
+
+MODIFIERS_TEXT = "Shift adds · Alt takes away · Shift+Alt keeps what lies inside"
+
+
+def combine_of(modifiers: Collection[str]) -> Combine:
+    """What the keys held down ask for.
+
+    Parameters
+    ----------
+    modifiers : collection of str
+        "Shift", "Alt", "Control". Control counts as Alt: many window managers move the whole
+        window when Alt is held, so that an Alt drag never arrives.
+    """
+    away = "Alt" in modifiers or "Control" in modifiers
+    if "Shift" in modifiers:
+        return "intersect" if away else "add"
+    return "subtract" if away else "replace"

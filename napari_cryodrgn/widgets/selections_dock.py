@@ -1,0 +1,86 @@
+"""The *Selections* dock: the working selection, those that were kept, and ways to find more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFrame, QScrollArea, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+
+from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.empty import EmptyState
+from napari_cryodrgn.widgets.messages import NoticeBar
+from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
+from napari_cryodrgn.widgets.selections_find import FindPanel
+from napari_cryodrgn.widgets.selections_table import NamedSelections
+from napari_cryodrgn.widgets.selections_working import WorkingSelection
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+EMPTY_TITLE = "No latent space is open"
+EMPTY_TEXT = (
+    "Open a run under Latent space. Then draw round particles there: lasso (L), polygon (P), "
+    "rectangle (R) or brush (B). What you select is counted here, kept under a name, and saved "
+    "with the run."
+)
+
+
+class SelectionsDock(SessionDock):
+    """Working and named selections of the open run."""
+
+    def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
+        super().__init__(napari_viewer, session)
+        book = self.session.selections
+        self.notices = NoticeBar()
+        self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "")
+        self.working = WorkingSelection(book, self.notices)
+        hidden = hidden_selections(book)
+        self.named = NamedSelections(book, hidden, self.notices)
+        self.find = FindPanel(self.session)
+        self.tabs = QTabWidget()
+        self._lay_out()
+        add_undo_keys(self, book)
+        for signal in (book.changed, book.named_changed, book.done):
+            self.listen(signal, self.working.refresh)
+        self.listen(book.named_changed, self.named.refresh)
+        self.listen(hidden.changed, self.named.refresh)
+        self.listen(self.session.latent_changed, self._follow)
+        self.at_end(self.find.shutdown)
+        self._follow()
+
+    def _follow(self, *_: object) -> None:
+        """Another latent space, or none."""
+        latent = self.session.latent
+        self._stack.setCurrentIndex(0 if latent is None else 1)
+        self.find.set_latent(latent)
+        self.working.refresh()
+        self.named.refresh()
+
+    def _lay_out(self) -> None:
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.named, "Kept")
+        self.tabs.addTab(scrolled(self.find), "By value")
+        body = QWidget()
+        inner = QVBoxLayout(body)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(6)
+        inner.addWidget(self.working)
+        inner.addWidget(self.notices)
+        inner.addWidget(self.tabs, 1)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(body)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addWidget(holder)
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """A widget that scrolls where there is too little room for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidget(widget)
+    return area
