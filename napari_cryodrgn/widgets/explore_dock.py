@@ -78,7 +78,7 @@ class ExploreDock(SessionDock):
         self.listen(self.session.volume_changed, self._hear_volume)
         self.listen(self.session.history.changed, panel.history.refresh)
         self.listen(self.session.selections.changed, self._show_choices)
-        self.listen(self.session.explore.preview_changed, panel.preview.setChecked)
+        self.listen(self.session.explore.preview_changed, panel.show_preview)
         panel.preview.toggled.connect(self.session.explore.set_preview)
         self.viewer.events.theme.connect(self._follow_theme)
         self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
@@ -140,7 +140,8 @@ class ExploreDock(SessionDock):
             self.panel.show_components(latent.components.explained)
         if marginals is not None:
             found = marginals.z if self.panel.page == "z" else marginals.pc
-            self.panel.sliders.set_marginals(found)
+            if len(found) == len(self.panel.sliders.names):
+                self.panel.sliders.set_marginals(found)
         self._show_values(self.session.state_now)
 
     def _show_values(self, state: State | None) -> None:
@@ -160,7 +161,10 @@ class ExploreDock(SessionDock):
         self._space = None
 
     def _show_latent(self, latent: LatentSpace | None) -> None:
-        self.walker.stop()
+        self.walker.abandon()
+        self.requests.cancel()
+        for worker in (self._distance, self._mean):
+            worker.cancel()
         run = self.session.run
         self.panel.show_emptiness(run, latent)
         same = latent is not None and self._space is not None and latent.mu is self._space.mu

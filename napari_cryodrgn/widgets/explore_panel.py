@@ -134,6 +134,10 @@ class ExplorePanel(QWidget):
         self.walk_button.blockSignals(False)
         self.walk_button.setText("Stop walking" if on else "Random walk")
 
+    def show_preview(self, on: bool) -> None:
+        """Show whether the particle under the mouse is previewed."""
+        self.preview.setChecked(on)
+
     def set_choices(
         self, *, decodable: bool, can_snap: bool, n_selected: int, indexed: bool
     ) -> None:

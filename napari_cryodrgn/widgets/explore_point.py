@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -58,15 +58,18 @@ class PointField(QWidget):
         row.addWidget(self.file_button)
         self.line.textEdited.connect(self._edit)
         self.line.returnPressed.connect(self._enter)
-        self.line.editingFinished.connect(self._leave)
+        self.line.installEventFilter(self)
         self.file_button.clicked.connect(self.choose_file)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt
-        """Escape in the line gives the present point back."""
-        if event.key() == 0x01000000 and self._edited:  # Qt.Key_Escape
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt
+        """Give the present point back on Escape, and when the focus goes elsewhere."""
+        if self._edited and event.type() == QEvent.Type.FocusOut:
             self._give_back()
-        else:
-            super().keyPressEvent(event)
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            if self._edited and event.key() == Qt.Key.Key_Escape:
+                self._give_back()
+                return True
+        return super().eventFilter(watched, event)
 
     def set_z(self, z: npt.NDArray[np.float32] | None) -> None:
         """Show this point, unless another one is being typed."""
@@ -128,11 +131,6 @@ class PointField(QWidget):
         self._edited = False
         self.wrong.emit("")
         self.chosen.emit(z, "typed")
-
-    def _leave(self) -> None:
-        """The focus went elsewhere: what was typed stays only where it cannot be used yet."""
-        if self._edited and not self.line.hasFocus():
-            self._give_back()
 
     def _give_back(self) -> None:
         self._edited = False

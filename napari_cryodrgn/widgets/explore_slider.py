@@ -55,6 +55,7 @@ class DensitySlider(QWidget):
         self._bars = QColor("#808080")
         self._line = QColor("#808080")
         self._dragging = False
+        self._stepping = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -119,8 +120,7 @@ class DensitySlider(QWidget):
         if self._dragging and event.button() == Qt.MouseButton.LeftButton:
             self._dragging = False
             self.value = self.value_at(event.position().x())
-            self.settled.emit(self.value)
-            self.update()
+            self._settle()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt
         """Move by a step."""
@@ -133,12 +133,14 @@ class DensitySlider(QWidget):
             return
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             steps *= LARGE_STEP
+        self._stepping = True
         self._move_to(self.value + steps * (self.high - self.low) / STEPS)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt
         """Stay, when the key is let go."""
-        if Qt.Key(event.key()) in KEYS and not event.isAutoRepeat() and self.value is not None:
-            self.settled.emit(self.value)
+        if Qt.Key(event.key()) in KEYS and not event.isAutoRepeat() and self._stepping:
+            self._stepping = False
+            self._settle()
         else:
             super().keyReleaseEvent(event)
 
@@ -148,14 +150,22 @@ class DensitySlider(QWidget):
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt
-        """Show that they do not."""
+        """Show that they do not; a key that is still held is let go elsewhere."""
         super().focusOutEvent(event)
+        if self._stepping:
+            self._stepping = False
+            self._settle()
         self.update()
 
     def _move_to(self, value: float) -> None:
         self.value = value
         self.update()
         self.moved.emit(value)
+
+    def _settle(self) -> None:
+        self.update()
+        if self.value is not None:
+            self.settled.emit(self.value)
 
     # Painting
 

@@ -91,6 +91,10 @@ class Walker(QObject):
         if sent is not None:
             self._session.request_z(sent, source=SOURCE)
 
+    def abandon(self) -> None:
+        """Walk no more, and ask for nothing: the latent space is another one now."""
+        self._end()
+
     def shutdown(self) -> None:
         """Stop the thread, too."""
         self._end()

@@ -20,7 +20,8 @@ def state_text(state: State | None) -> str:
     if state is None:
         return ""
     who = "Free latent point" if state.pick is None else f"Particle {state.pick.row:,}"
-    return f"{who}  ·  {state.source}" if state.source else who
+    # An epoch shown anew comes by itself.
+    return f"{who}  ·  {state.source}" if state.source not in ("", "epoch") else who
 
 
 def nearest_text(state: State, nearest: Nearest, row: int) -> str:
@@ -52,7 +53,7 @@ def visit_text(visit: Visit) -> str:
     else:
         shown = ", ".join(f"{value:.2f}" for value in visit.z[:SHORT_Z])
         who = f"z ({shown}{', …' if len(visit.z) > SHORT_Z else ''})"
-    return f"{who}  ·  {visit.source}" if visit.source else who
+    return f"{who}  ·  {visit.source}" if visit.source not in ("", "epoch") else who
 
 
 def z_text(z: npt.NDArray[np.floating]) -> str:
