@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_cryodrgn import __version__
+from napari_cryodrgn.commandline.backproject import backproject
+from napari_cryodrgn.commandline.convergence import convergence
 from napari_cryodrgn.commandline.display import has_display, require_display
 from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
 from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.model_options import command_of, list_options
 from napari_cryodrgn.commandline.multi_value import repeat_options
+from napari_cryodrgn.commandline.select import cluster, embed, select
 from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.run import RunFolder
@@ -69,6 +72,7 @@ LIST_OPTIONS = {
     "train": list_options(TrainingConfig),
     "simulate": list_options(SimulationConfig),
     "decode": {"-z", "--particles"},
+    "backproject": {"--at-z"},
 }
 
 
@@ -344,3 +348,8 @@ _ANALYSIS = inspect.Parameter(
 app.command("simulate", help=_simulate.__doc__)(command_of(SimulationConfig, _simulate, [_OUT]))
 app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, [_ANALYSIS]))
 app.command()(export)
+app.command()(backproject)
+app.command()(convergence)
+app.command()(select)
+app.command()(cluster)
+app.command()(embed)

@@ -22,8 +22,9 @@ from napari_cryodrgn.reconstruction.particle_spectra import SpectraSource
 
 LEAST_PARTICLES = 2
 """Fewer make no half maps."""
-# Of half maps and snapshots: fills gaps, and is too little to change a shell's FSC.
-_LIGHT_REGULARISATION = 0.01
+
+LIGHT_REGULARISATION = 0.01
+"""Of half maps: fills gaps, and is too little to change the FSC of a shell."""
 _SNAPSHOT_REGULARISATION = 0.1
 _LEAST_FSC, _MOST_REGULARISATION = 0.02, 3.0
 
@@ -98,7 +99,7 @@ def backproject_images(
     yield Progress(len(positions), len(positions), "Making maps", 0.0)
     one, two = symmetrised(sums[0]), symmetrised(sums[1])
     half_a, half_b = (
-        map_of_spectrum(map_spectrum(half, _LIGHT_REGULARISATION)) for half in (one, two)
+        map_of_spectrum(map_spectrum(half, LIGHT_REGULARISATION)) for half in (one, two)
     )
     factors: float | npt.NDArray[np.float64]
     if regularisation is None:
