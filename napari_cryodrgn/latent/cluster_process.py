@@ -48,7 +48,7 @@ def _by_model(points: Points, sample: Points, method: str, k: int, seed: int) ->
         # Regularised: fewer particles than dimensions in a cluster must not end the fit.
         spread = float(np.mean(np.var(sample, axis=0, dtype=np.float64)))
         model = GaussianMixture(
-            k, random_state=seed, n_init=2, reg_covar=max(1e-6 * spread, 1e-12), max_iter=200
+            k, random_state=seed, n_init=2, reg_covar=max(1e-3 * spread, 1e-12), max_iter=200
         )
     model.fit(sample)
     report_done(0.8)

@@ -24,6 +24,7 @@ from napari_cryodrgn.workflows.analysis_files import (
     read_labels,
     read_umap,
 )
+from napari_cryodrgn.workflows.cluster_files import restored
 from napari_cryodrgn.workflows.findings import Problem, RunInputs
 from napari_cryodrgn.workflows.run_inputs import find_inputs, with_box
 
@@ -115,6 +116,8 @@ def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
     latent = None
     if latents is not None and inputs.rows is not None:
         latent = _latent_space(folder, number, latents, inputs.rows, inputs.metadata, found)
+        latent, unusable = restored(latent, folder)
+        problems += [Problem(f"A saved clustering or embedding: {one}") for one in unusable]
     if inputs.pixel_size is None:
         problems.append(Problem("The pixel size is not known: lengths cannot be shown in Å"))
     return OpenRun(
