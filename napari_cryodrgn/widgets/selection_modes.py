@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
 from napari_cryodrgn.latent.selection import Combine
 
 COLOURS: dict[Combine, str] = {
@@ -37,3 +40,14 @@ def combine_of(modifiers: Collection[str]) -> Combine:
     if "Shift" in modifiers:
         return "intersect" if away else "add"
     return "subtract" if away else "replace"
+
+
+def held_modifiers() -> frozenset[str]:
+    """The keys of "Shift", "Alt" and "Control" that are held down now."""
+    held = QApplication.keyboardModifiers()
+    flags = {
+        "Shift": Qt.KeyboardModifier.ShiftModifier,
+        "Alt": Qt.KeyboardModifier.AltModifier,
+        "Control": Qt.KeyboardModifier.ControlModifier,
+    }
+    return frozenset(name for name, flag in flags.items() if held & flag)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari import Viewer
 from qtpy.QtWidgets import QFrame, QScrollArea, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.cluster_panel import ClusterPanel
 from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.docks import LATENT, find_dock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
@@ -38,6 +41,7 @@ class SelectionsDock(SessionDock):
         hidden = hidden_selections(book)
         self.named = NamedSelections(book, hidden, self.notices)
         self.find = FindPanel(self.session)
+        self.clusters = ClusterPanel(self.session, self.notices, self.own, self._theme)
         self.tabs = QTabWidget()
         self._lay_out()
         add_undo_keys(self, book)
@@ -47,6 +51,8 @@ class SelectionsDock(SessionDock):
         self.listen(hidden.changed, self.named.refresh)
         self.listen(self.session.latent_changed, self._follow)
         self.at_end(self.find.shutdown)
+        self.clusters.column_made.connect(self._colour_plot)
+        self.clusters.embedding_made.connect(self._show_embedding)
         self._follow()
 
     def _follow(self, *_: object) -> None:
@@ -54,13 +60,30 @@ class SelectionsDock(SessionDock):
         latent = self.session.latent
         self._stack.setCurrentIndex(0 if latent is None else 1)
         self.find.set_latent(latent)
+        self.clusters.follow()
         self.working.refresh()
         self.named.refresh()
+
+    def _theme(self) -> str:
+        return str(self.viewer.theme)
+
+    def _colour_plot(self, column: str) -> None:
+        """Colour the latent plot by new labels, where it is open."""
+        dock = find_dock(self.viewer, LATENT) if isinstance(self.viewer, Viewer) else None
+        if dock is not None:
+            dock.plot.choose_colour(column)
+
+    def _show_embedding(self, name: str) -> None:
+        """Show a new embedding in the latent plot, where it is open."""
+        dock = find_dock(self.viewer, LATENT) if isinstance(self.viewer, Viewer) else None
+        if dock is not None:
+            dock.plot.choose_view(name)
 
     def _lay_out(self) -> None:
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.named, "Kept")
         self.tabs.addTab(scrolled(self.find), "By value")
+        self.tabs.addTab(self.clusters, "Clusters")
         body = QWidget()
         inner = QVBoxLayout(body)
         inner.setContentsMargins(0, 0, 0, 0)

@@ -41,7 +41,7 @@ def test_opening_a_run_folder_shows_latents_and_a_volume_in_docks_opened_once(
     viewer, settle, small_run, qtbot
 ):
     docks = open_all(viewer)
-    assert list(docks) == [LATENT, PARTICLES, TRAIN, VOLUME]
+    assert list(docks) == [LATENT, *TABS]
     assert len({dock.session for dock in docks.values()}) == 1
     open_in(viewer, small_run.path)
     session = session_for(viewer)
