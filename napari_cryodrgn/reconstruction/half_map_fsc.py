@@ -23,9 +23,11 @@ from napari_cryodrgn.reconstruction.soft_mask import soft_mask, sphere_mask
 
 # Phases are drawn anew beyond where the unmasked curve falls below this (Chen et al., 2013).
 _RANDOMISE_BELOW = 0.8
-# Widths in Å of the masks that cryoDRGN reports, and the least in px that make a soft edge.
+# Widths in Å, dilation and edge, of the masks that cryoDRGN reports, and the least in px: sharper
+# edges spread strong coarse detail over fine shells, where the correction then takes too much.
 _LOOSE, _TIGHT = (25.0, 15.0), (6.0, 6.0)
-_LEAST = 3.0
+_LEAST = 6.0
+_SPHERE_EDGE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def half_map_fsc(
     corrected = corrected_for_mask(spectra, tight, tight_curve, beyond, np.random.default_rng(seed))
     return HalfMapFSC(
         unmasked,
-        _masked(one, two, sphere_mask(len(one), edge=_LEAST), pixel_size),
+        _masked(one, two, sphere_mask(len(one), edge=_SPHERE_EDGE), pixel_size),
         _masked(one, two, loose, pixel_size),
         tight_curve,
         corrected,

@@ -12,7 +12,7 @@ import scipy.ndimage
 from napari_cryodrgn.reconstruction.fsc import check_cubes, shell_numbers
 
 # Densities this share of the brightest ones belong to the particle.
-_THRESHOLD_SHARE = 0.5
+_THRESHOLD_SHARE = 0.25
 _BRIGHTEST = 99.99
 # Noise is smoothed away at this many steps of frequency before the threshold is applied.
 _SMOOTHING_SHELLS = 12
@@ -32,7 +32,7 @@ def soft_mask(
     edge : float
         Width of the fall, px.
     threshold : float, optional
-        Density that belongs to the particle, after smoothing; if not given, half of the
+        Density that belongs to the particle, after smoothing; if not given, a quarter of the
         99.99th percentile.
 
     Returns
