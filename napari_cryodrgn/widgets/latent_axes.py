@@ -46,19 +46,27 @@ TITLES = {
 
 @dataclass(frozen=True)
 class View:
-    """A pair of axes that belong together.
+    """Axes that belong together.
 
     Parameters
     ----------
     name : str
-        "UMAP", "PCA", "z" or "Columns".
+        "UMAP", "PCA", "z", "PCA 3D", "z 3D" or "Columns".
     x, y : str
         Columns along the axes.
+    third : str
+        Column along the third axis; "" for a flat plot.
     """
 
     name: str
     x: str
     y: str
+    third: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, two or three."""
+        return (self.x, self.y, self.third) if self.third else (self.x, self.y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,17 +151,20 @@ def axis_columns(columns: pd.DataFrame) -> list[str]:
 
 
 def views(columns: pd.DataFrame) -> list[View]:
-    """Pairs of axes that these columns offer, best first."""
+    """Axes that these columns offer, best first."""
     there = set(axis_columns(columns))
     offers = (
         View("UMAP", "UMAP1", "UMAP2"),
         View("PCA", "PC1", "PC2"),
         View(LATENT_VIEW, "z0", "z1"),
         View("PCA", "PC1", "row"),
+        View("PCA 3D", "PC1", "PC2", "PC3"),
+        View("z 3D", "z0", "z1", "z2"),
+        View("UMAP 3D", "UMAP1", "UMAP2", "UMAP3"),
     )
     found: list[View] = []
     for view in offers:
-        if {view.x, view.y} <= there and view.name not in {other.name for other in found}:
+        if set(view.names) <= there and view.name not in {other.name for other in found}:
             found.append(view)
     return found
 

@@ -22,13 +22,16 @@ from qtpy.QtWidgets import (
 
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.session import Session
-from napari_cryodrgn.session_records import Notice, Pick
+from napari_cryodrgn.session_records import Notice, Pick, State
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.labels import ElidedLabel
+from napari_cryodrgn.widgets.latent_menu import LatentMenu
 from napari_cryodrgn.widgets.latent_plot import LatentPlot
+from napari_cryodrgn.widgets.latent_toolbar import LatentToolBar, load_tools
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
+from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
 from napari_cryodrgn.widgets.theme import dim_label
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from napari_cryodrgn.latent.space import LatentSpace
     from napari_cryodrgn.run import AnalysisFolder
+    from napari_cryodrgn.widgets.latent_tool import LatentTool
     from napari_cryodrgn.workflows.open_run import OpenRun
 
 EMPTY_TITLE = "No run is open"
@@ -55,7 +59,9 @@ class LatentDock(SessionDock):
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
-        self.plot = LatentPlot(self.viewer.theme)
+        self.plot = LatentPlot(self.session, self.viewer.theme)
+        self.tools = LatentToolBar(load_tools(self.plot), self.viewer.theme)
+        self.selections = SelectionsOnPlot(self.plot, self.session)
         self.notices = NoticeBar()
         self.tasks = TaskBar()
         self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "Open a run…")
@@ -64,10 +70,12 @@ class LatentDock(SessionDock):
         self.open_button = QPushButton()
         self.missing_button = QToolButton()
         self.fit_button = QPushButton()
+        self.menu = LatentMenu(self)
         self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self._no_analysis = QLabel()
         self._shown = dim_label(wrap=False)
         self._line = ElidedLabel(PLOT_HINT)
+        self._hint = ElidedLabel()
         self._lay_out()
         self.empty.action.clicked.connect(self.choose_run)
         self.open_button.clicked.connect(self.choose_run)
@@ -75,6 +83,9 @@ class LatentDock(SessionDock):
         self.analyze_button.clicked.connect(self.analyze)
         self.missing_button.clicked.connect(self._tell_problems)
         self.fit_button.clicked.connect(self.plot.fit)
+        self.tools.chosen.connect(self._use_tool)
+        self.plot.canvas.input.key_pressed.connect(self._take_key)
+        self.plot.legend_clicked.connect(self._choose_class)
         self.plot.picked.connect(self.session.pick)
         self.plot.pointed.connect(self._point)
         self.plot.missed.connect(partial(self._point, "No particle lies there: click nearer."))
@@ -83,15 +94,21 @@ class LatentDock(SessionDock):
         self.listen(self.session.epochs_changed, self._show_epochs)
         self.listen(self.session.latent_changed, self._show_latent)
         self.listen(self.session.picked, self._show_pick)
+        self.listen(self.session.state_changed, self._show_state)
         self.listen(self.session.message, self._show_message)
         self.viewer.events.theme.connect(self._follow_theme)
         self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
         self.at_end(self.plot.shutdown)
+        self.at_end(self.selections.shutdown)
+        add_undo_keys(self, self.session.selections)
         self._shown_run: object = None
         self._start()
 
     def _start(self) -> None:
         """Show what the session has open already."""
+        first = next(iter(self.tools.tools), None)
+        if first is not None:
+            self.tools.choose(first)
         run = self.session.run
         self._show_run(run)
         if run is not None:
@@ -151,13 +168,26 @@ class LatentDock(SessionDock):
         )
         self.notices.say(words, "warning", places)
 
+    def _use_tool(self, tool: LatentTool) -> None:
+        self.plot.canvas.input.set_tool(tool)
+        self._hint.setText(tool.modifiers_text)
+
+    def _take_key(self, key: str, modifiers: frozenset[str]) -> None:
+        if not modifiers:
+            self.tools.choose_by_key(key)
+
+    def _choose_class(self, value: str, modifiers: frozenset[str]) -> None:
+        column = self.plot.colour_column
+        if column is not None:
+            self.selections.choose_class(column, value, modifiers)
+
     # What the session says
 
     def _show_run(self, run: OpenRun | None) -> None:
         self.notices.clear()
         self._pages.setCurrentIndex(0 if run is None else 1)
         if run is None:
-            self.plot.set_columns(None)
+            self.plot.set_latent(None)
             return
         self._run_label.setText(run.folder.path.name)
         self._run_label.setToolTip(str(run.folder.path))
@@ -186,16 +216,21 @@ class LatentDock(SessionDock):
         self._no_latent.setVisible(latent is None)
         self._no_latent.set_text(*_why_no_latent(run))
         if latent is None:
-            self.plot.set_columns(None)
+            self.plot.set_latent(None)
             self._analysis_row.setVisible(False)
             return
-        self.plot.set_columns(latent.columns, new_particles=not same)
+        self.plot.set_latent(latent, new_particles=not same)
+        self.selections.draw()
         lacking = run.analysis is None or (latent.zdim > 2 and "UMAP" not in latent.embeddings)
         self._analysis_row.setVisible(lacking and run.epoch is not None)
         self._no_analysis.setText(f"Epoch {run.epoch} has no UMAP and no clusters yet.")
 
     def _show_pick(self, pick: Pick) -> None:
         self.plot.set_position(pick.position)
+        self._line.setText(self._rest_text())
+
+    def _show_state(self, state: State) -> None:
+        self.plot.set_state(state)
         self._line.setText(self._rest_text())
 
     def _show_count(self, text: str) -> None:
@@ -212,13 +247,19 @@ class LatentDock(SessionDock):
 
     def _rest_text(self) -> str:
         """What the line says while the mouse is nowhere: the picked particle."""
-        pick = self.session.pick_now
-        if pick is None or self.session.latent is None:
+        pick, state = self.session.pick_now, self.session.state_now
+        if self.session.latent is None:
+            return PLOT_HINT
+        if state is not None and state.pick is None:
+            values = "  ·  ".join(f"z{axis}: {value:.3g}" for axis, value in enumerate(state.z))
+            return f"Between the particles: {values}"
+        if pick is None:
             return PLOT_HINT
         return f"Picked: {self.plot.describe(pick.position)}"
 
     def _follow_theme(self) -> None:
         self.plot.canvas.set_theme(self.viewer.theme)
+        self.tools.set_theme(self.viewer.theme)
 
     # Layout
 
@@ -246,11 +287,14 @@ class LatentDock(SessionDock):
         foot = QHBoxLayout()
         foot.addWidget(self._shown, 1)
         foot.addWidget(self.fit_button)
+        foot.addWidget(self.menu)
         self._plot_area = QWidget()
         area = QVBoxLayout(self._plot_area)
         area.setContentsMargins(0, 0, 0, 0)
         area.setSpacing(4)
+        area.addWidget(self.tools)
         area.addWidget(self.plot, 1)
+        area.addWidget(self._hint)
         area.addLayout(foot)
         area.addWidget(self._line)
         opened = QWidget()

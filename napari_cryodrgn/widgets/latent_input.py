@@ -87,7 +87,7 @@ class CanvasInput(QObject):
         """Take an event, or let napari have it."""
         kind = event.type()
         if kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-            self._key(event)  # type: ignore[arg-type]
+            self._key(event)
             event.accept()  # or the embedded viewer would get it next
             return True
         if kind == QEvent.Type.FocusOut:
@@ -97,13 +97,13 @@ class CanvasInput(QObject):
             self._waiting = None
             self._timer.stop()
         elif kind == QEvent.Type.MouseButtonPress:
-            return self._press(event)  # type: ignore[arg-type]
+            return self._press(event)
         elif kind == QEvent.Type.MouseButtonDblClick:
-            return self._double_click(event)  # type: ignore[arg-type]
+            return self._double_click(event)
         elif kind == QEvent.Type.MouseMove:
-            return self._move(event)  # type: ignore[arg-type]
+            return self._move(event)
         elif kind == QEvent.Type.MouseButtonRelease:
-            return self._release(event)  # type: ignore[arg-type]
+            return self._release(event)
         return super().eventFilter(watched, event)
 
     def _mouse(self, event: QMouseEvent) -> CanvasMouse:
@@ -118,9 +118,9 @@ class CanvasInput(QObject):
         )
 
     def _double_click(self, event: QMouseEvent) -> bool:
-        if event.button() == Qt.MouseButton.LeftButton and self.tool is not None:
-            if self.tool.double_click(self._mouse(event)):
-                return True
+        left = event.button() == Qt.MouseButton.LeftButton
+        if left and self.tool is not None and self.tool.double_click(self._mouse(event)):
+            return True
         self._press(event)
         return True  # napari's camera would take a press that it has no move for
 

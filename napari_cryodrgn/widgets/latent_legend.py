@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
-from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_cryodrgn.widgets.latent_axes import value_text
 from napari_cryodrgn.widgets.latent_colours import Category, CategoryLegend, Legend, ScaleLegend
+from napari_cryodrgn.widgets.latent_input import MODIFIERS
 
 MOST_ROWS = 3
 """Rows of class names; what does not fit is counted at the end."""
@@ -33,7 +33,12 @@ class _Cell:
 
 
 class LegendView(QWidget):
-    """Paints a legend in as many lines as it needs, up to a few."""
+    """Paints a legend in as many lines as it needs, up to a few.
+
+    `clicked` carries the name of the class that was clicked, and the modifier keys held.
+    """
+
+    clicked = Signal(str, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,21 +85,40 @@ class LegendView(QWidget):
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
         if isinstance(self.legend, ScaleLegend):
-            self._paint_scale(painter, self.legend)
+            self._paint_scale(painter)
         elif isinstance(self.legend, CategoryLegend):
             self._paint_classes(painter)
         painter.end()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt
         """Say how many particles the class beneath the mouse has."""
+        category = self._category_at(event)
+        if category is None:
+            self.unsetCursor()
+            QToolTip.hideText()
+            return
+        words = f"{category.name}: {category.count:,} particles"
+        if category.real:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+            words += "\nClick: select them  ·  Shift: add  ·  Alt: remove  ·  both: keep these only"
+        QToolTip.showText(event.globalPosition().toPoint(), words, self)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt
+        """Tell which class is clicked."""
+        category = self._category_at(event)
+        if category is None or not category.real or event.button() != Qt.MouseButton.LeftButton:
+            super().mousePressEvent(event)
+            return
+        held = frozenset(name for flag, name in MODIFIERS.items() if event.modifiers() & flag)
+        self.clicked.emit(category.name, held)
+
+    def _category_at(self, event: QMouseEvent) -> Category | None:
         place = event.position().toPoint()
         for cell in self._cells(self.width()):
             box = QRect(cell.x, cell.row * self.row_height, cell.width, self.row_height)
-            if box.contains(place) and cell.category is not None:
-                words = f"{cell.category.name}: {cell.category.count:,} particles"
-                QToolTip.showText(event.globalPosition().toPoint(), words, self)
-                return
-        QToolTip.hideText()
+            if box.contains(place):
+                return cell.category
+        return None
 
     def _cells(self, width: int) -> list[_Cell]:
         """Place of each class name, as many as there is room for."""
@@ -137,15 +161,9 @@ class LegendView(QWidget):
             flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip
             painter.drawText(box, flags, cell.text)
 
-    def _paint_scale(self, painter: QPainter, legend: ScaleLegend) -> None:
-        metrics = self.fontMetrics()
-        low, high = value_text(legend.low), value_text(legend.high)
-        left, right = metrics.horizontalAdvance(low) + 6, metrics.horizontalAdvance(high) + 6
-        middle = Qt.AlignmentFlag.AlignVCenter
+    def _paint_scale(self, painter: QPainter) -> None:
         box = self.rect()
-        painter.drawText(box, middle | Qt.AlignmentFlag.AlignLeft, low)
-        painter.drawText(box, middle | Qt.AlignmentFlag.AlignRight, high)
         top = (box.height() - BAR_HEIGHT) // 2
-        bar = QRect(left, top, max(10, box.width() - left - right), BAR_HEIGHT)
+        bar = QRect(0, top, box.width(), BAR_HEIGHT)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(bar, self._bar)

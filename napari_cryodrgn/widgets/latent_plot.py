@@ -2,97 +2,106 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
+from napari_cryodrgn.latent.space import LatentSpace
+from napari_cryodrgn.session import Session
+from napari_cryodrgn.session_records import State
 from napari_cryodrgn.widgets.background import Latest
-from napari_cryodrgn.widgets.labels import UpwardLabel
-from napari_cryodrgn.widgets.latent_axes import (
-    CUSTOM_VIEW,
-    View,
-    axis_columns,
-    column_title,
-    identity_text,
-    plot_frame,
-    views,
-    with_steady_signs,
-)
-from napari_cryodrgn.widgets.latent_colours import (
-    COLORMAPS,
-    Colouring,
-    ScaleLegend,
-    colour_by,
-    default_colormap,
-)
-from napari_cryodrgn.widgets.latent_legend import LegendView
-from napari_cryodrgn.widgets.latent_scatter import Scatter, prepare_scatter
+from napari_cryodrgn.widgets.latent_axes import PlotAxes, column_title, identity_text
+from napari_cryodrgn.widgets.latent_choices import PlotChoices
+from napari_cryodrgn.widgets.latent_colours import Colouring, ScaleLegend
+from napari_cryodrgn.widgets.latent_drawing import Masks
+from napari_cryodrgn.widgets.latent_picture import Choice, Picture, make_picture, redrawn
+from napari_cryodrgn.widgets.latent_plot_layout import lay_out_plot
+from napari_cryodrgn.widgets.latent_scatter import MOST_POINTS, Projection, Region, Scatter
+from napari_cryodrgn.widgets.latent_tool import CanvasMouse
 from napari_cryodrgn.widgets.latent_viewer import LatentCanvas
+from napari_cryodrgn.widgets.theme import PICK_COLOUR
+from napari_cryodrgn.widgets.volume_layers import software_rendering
 
-NO_COLOUR = "one colour"
+REDRAW_AFTER = 120
+"""Time after the last movement of the camera until what is in view is drawn anew, ms."""
 
+AROUND = 0.35
+"""How much more than the view is drawn on each side, in widths of it: for the next movement."""
 
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    """What the background thread has prepared: places and colours of one choice.
-
-    `source` are the columns as they came, `frame` the same with steady signs.
-    """
-
-    source: pd.DataFrame
-    frame: pd.DataFrame
-    axes: tuple[str, str]
-    scatter: Scatter
-    colouring: Colouring
+MOST_IN_SOFTWARE = 50_000
+"""Points drawn at most where OpenGL is software, which takes 0.1 s a frame for twice as many."""
 
 
 class LatentPlot(QWidget):
-    """Particles over two axes of choice, coloured by a column of choice.
+    """Particles over two or three axes of choice, coloured by a column of choice.
 
     `picked` carries the position of a clicked particle; `pointed` one line on the particle
-    beneath the mouse, "" where there is none; `missed` that a click met no particle.
+    beneath the mouse, "" where there is none; `missed` that a click met no particle;
+    `legend_clicked` the class of a legend entry and the modifier keys held.
     """
 
     picked = Signal(int)
     pointed = Signal(str)
     missed = Signal()
     shown_changed = Signal(str)
+    axes_changed = Signal()
+    legend_clicked = Signal(str, object)
 
-    def __init__(self, theme: str, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, theme: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.session = session
         self.canvas = LatentCanvas(theme)
-        self.legend = LegendView()
-        self.view_box, self.x_box, self.y_box = QComboBox(), QComboBox(), QComboBox()
-        self.colour_box, self.colormap_box = QComboBox(), QComboBox()
-        self._x_label, self._y_label = QLabel(), UpwardLabel()
-        self._columns: pd.DataFrame | None = None
-        self._groups: np.ndarray | None = None
-        self._before: pd.DataFrame | None = None
-        self._picture: _Picture | None = None
+        self.choices = PlotChoices()
+        self.legend = self.choices.legend
+        self.most_points = MOST_POINTS
+        self._most_chosen = False
+        self.latent: LatentSpace | None = None
+        self._known: Picture | None = None
+        self._picture: Picture | None = None
+        self._masks: Masks = ()
         self._position: int | None = None
-        self._wanted_view = ""
-        self._wanted_colour: str | None = None
-        self._colour_chosen = False
+        self._state: State | None = None
         self._fitted: tuple[object, ...] | None = None
-        self._latest: Latest[_Picture] = Latest(self._show, "latent-plot")
-        self._lay_out()
-        self.view_box.activated.connect(self._choose_view)
-        self.x_box.activated.connect(self._choose_axes)
-        self.y_box.activated.connect(self._choose_axes)
-        self.colour_box.activated.connect(self._choose_colour)
-        self.colormap_box.addItems(list(COLORMAPS))
-        self.colormap_box.activated.connect(self._prepare)
-        self.canvas.clicked.connect(self._click)
-        self.canvas.hovered.connect(self._hover)
+        self._latest: Latest[Picture] = Latest(self._show, "latent-plot")
+        self._views: Latest[Picture] = Latest(self._show_view, "latent-view")
+        self._nearest: Latest[tuple[State, int]] = Latest(self._mark_nearest, "latent-nearest")
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REDRAW_AFTER)
+        self._rest.timeout.connect(self._redraw)
+        self.x_label, self.y_label = lay_out_plot(self)
+        self.choices.axes_chosen.connect(self._choose_axes)
+        self.choices.colour_chosen.connect(self._prepare)
+        self.legend.clicked.connect(self.legend_clicked)
+        self.canvas.input.clicked.connect(self._click)
+        self.canvas.input.hovered.connect(self._hover)
         self.canvas.resized.connect(self._fit_again)
+        self.canvas.view_changed.connect(self._rest.start)
+
+    # For tools, and for who looks on
+
+    @property
+    def axes(self) -> PlotAxes | None:
+        """What the axes shown are."""
+        return None if self._picture is None else self._picture.axes
+
+    @property
+    def points(self) -> npt.NDArray[np.float32]:
+        """Places (y, x) of all N particles: in 3D on the screen, as seen now."""
+        scatter = self.scatter
+        if scatter is None:
+            return np.zeros((0, 2), np.float32)
+        return scatter.points if scatter.index is not None else self._on_screen(scatter)
 
     @property
     def scatter(self) -> Scatter | None:
-        """What is drawn now."""
+        """The particles that are drawn now."""
         return None if self._picture is None else self._picture.scatter
 
     @property
@@ -100,36 +109,64 @@ class LatentPlot(QWidget):
         """The colours shown now."""
         return None if self._picture is None else self._picture.colouring
 
+    @property
+    def picture(self) -> Picture | None:
+        """All that is shown now."""
+        return self._picture
+
+    @property
+    def colour_column(self) -> str | None:
+        """The column that the plot is coloured by now; None for one colour."""
+        return None if self._picture is None else self._picture.choice.colour
+
+    def nearest(self, place: npt.ArrayLike, radius: float = np.inf) -> int | None:
+        """Position of the particle nearest to a place, of all N; None beyond the radius."""
+        scatter = self.scatter
+        if scatter is None or not len(scatter.placed):
+            return None
+        if scatter.index is not None:
+            return scatter.nearest(place, radius)
+        away = self._on_screen(scatter)[scatter.placed] - np.asarray(place, dtype=np.float32)
+        squares = np.einsum("ij,ij->i", away, away)
+        best = int(squares.argmin())
+        return int(scatter.placed[best]) if squares[best] <= radius**2 else None
+
+    def set_selection_masks(self, masks: Sequence[tuple[npt.NDArray[np.bool_], str]]) -> None:
+        """Show the particles of these masks (N,) in these colours, later ones over earlier."""
+        self._masks = tuple(masks)
+        self._redraw()
+
     def axes_text(self) -> tuple[str, str]:
         """What stands along the axes of the plot."""
-        return str(self._x_label.text()), self._y_label.text
+        return str(self.x_label.text()), self.y_label.text
 
-    def set_columns(self, columns: pd.DataFrame | None, *, new_particles: bool = True) -> None:
+    # What is shown
+
+    def set_latent(self, latent: LatentSpace | None, *, new_particles: bool = True) -> None:
         """Show these particles.
 
         Parameters
         ----------
-        columns : DataFrame or None
-            One row a particle, as in `LatentSpace.columns`.
+        latent : LatentSpace or None
+            The particles.
         new_particles : bool
             False for the same particles at another epoch: axes, colours and view stay.
         """
-        known = self._picture
-        self._before = None if new_particles or known is None else known.frame
-        if columns is None:
-            self._columns = self._picture = None
-            self._latest.cancel()
-            self.canvas.clear()
-            self.legend.set_legend(None)
-            return
-        self._columns = columns
-        clusters = next((name for name in columns.columns if str(name).startswith("kmeans")), None)
-        self._groups = None if clusters is None else columns[clusters].cat.codes.to_numpy(np.int64)
-        if new_particles:
-            self._position = None
+        self._known = None if new_particles else self._picture
+        self.latent = latent
+        if latent is None or new_particles:
+            self._masks = ()
+            self._position = self._state = None
             self._fitted = None
-            self._wanted_view = ""
-        self._fill_boxes()
+        if latent is None:
+            self._picture = None
+            self._latest.cancel()
+            self._views.cancel()
+            self.canvas.clear()
+            self.choices.show_legend(None)
+            return
+        if self.choices.offer(latent.columns, anew=new_particles):
+            self._fitted = None
         self._prepare()
 
     def set_position(self, position: int | None) -> None:
@@ -137,240 +174,211 @@ class LatentPlot(QWidget):
         self._position = position
         self._mark()
 
+    def set_state(self, state: State | None) -> None:
+        """Mark a latent point: where the axes tell, or else the particle nearest to it."""
+        self._state = state
+        self._mark()
+
+    def set_most_points(self, most: int) -> None:
+        """Draw so many points at most."""
+        self.most_points = most
+        self._most_chosen = True
+        self._redraw()
+
     def fit(self) -> None:
         """Show all points, and keep doing so as they move."""
-        self.canvas.fit()
-        self._fitted = self._camera()
+        scatter = self.scatter
+        if scatter is not None and len(scatter.placed):
+            self.canvas.fit(scatter.low, scatter.high)
+            self._fitted = self._camera()
+
+    def choose_view(self, name: str) -> None:
+        """Show "UMAP", "PCA", "z", "PCA 3D", "z 3D" or "Columns"."""
+        self.choices.choose_view(name)
+
+    def choose_colour(self, column: str | None) -> None:
+        """Colour by this column; None for one colour."""
+        self.choices.choose_colour(column)
+
+    def describe(self, position: int) -> str:
+        """One line on a particle: what it is, where it lies, and what it is coloured by."""
+        picture = self._picture
+        if picture is not None and len(picture.frame) > position:
+            frame, choice = picture.frame, picture.choice
+            colour = [] if choice.colour is None else [choice.colour]
+            return identity_text(frame, position, [*colour, *choice.names])
+        frame = pd.DataFrame() if self.latent is None else self.latent.columns
+        return identity_text(frame, position, []) if len(frame) > position else ""
+
+    def shutdown(self) -> None:
+        """Stop the background threads and let the canvas go."""
+        self._rest.stop()
+        for latest in (self._latest, self._views, self._nearest):
+            latest.stop()
+        self.canvas.shutdown()
+
+    # Drawing
+
+    def _choose_axes(self) -> None:
+        self._fitted = None
+        self._prepare()
+
+    def _choice(self, latent: LatentSpace) -> Choice:
+        if not self._most_chosen and self.isVisible() and software_rendering():
+            self.most_points = MOST_IN_SOFTWARE
+        return Choice(
+            latent,
+            self.choices.names,
+            self.choices.colour,
+            self.choices.colormap,
+            self.choices.limits,
+            self.most_points,
+            tuple(pair for pair in self._masks if len(pair[0]) == len(latent)),
+        )
+
+    def _prepare(self) -> None:
+        if self.latent is None:
+            return
+        self._views.cancel()
+        known = self._picture if self._picture is not None else self._known
+        if known is not None and self._known is None and known.choice.latent is not self.latent:
+            known = None
+        region, projection = self._in_view(known)
+        self._latest.request(
+            partial(
+                make_picture,
+                self._choice(self.latent),
+                known,
+                region=region,
+                projection=projection,
+            )
+        )
+
+    def _redraw(self) -> None:
+        """Draw the same particles again: what is in view now, or with other selections."""
+        picture, latent = self._picture, self.latent
+        if picture is None or latent is None or picture.choice.latent is not latent:
+            return
+        choice = replace(picture.choice, most=self.most_points, masks=self._choice(latent).masks)
+        region, projection = self._in_view(picture)
+        everything = picture.drawing.whole and len(picture.drawing.drawn) == len(
+            picture.scatter.placed
+        )
+        unchanged = choice.masks == picture.choice.masks and choice.most == picture.choice.most
+        if everything and unchanged:
+            return
+        self._views.request(partial(redrawn, picture, choice, region=region, projection=projection))
+
+    def _in_view(self, picture: Picture | None) -> tuple[Region | None, Projection | None]:
+        if picture is None or self._fitted == self._camera():
+            return None, None
+        if picture.scatter.index is None:
+            return None, (None if self.canvas.flat else self.canvas.projection())
+        if not self.canvas.flat:
+            return None, None
+        low, high = self.canvas.region()
+        around = AROUND * (high - low)
+        return (low - around, high + around), None
+
+    def _show(self, picture: Picture) -> None:
+        if picture.choice.latent is not self.latent:
+            return
+        follow = self._fitted is None or self._fitted == self._camera()
+        before, self._picture, self._known = self._picture, picture, None
+        moved = before is None or before.scatter is not picture.scatter
+        self.canvas.set_flat(picture.scatter.index is not None)
+        self._show_drawing(picture, before)
+        self.choices.show_legend(picture.colouring.legend)
+        names = [column_title(name) for name in picture.choice.names]
+        self.x_label.setText("" if len(names) > 2 else names[0])
+        self.y_label.set_text("" if len(names) > 2 else names[1])
+        if len(names) > 2:
+            self.x_label.setText(f"{'  ·  '.join(names)}   (drag to turn)")
+        self._mark()
+        if follow:
+            self.fit()
+        if moved:
+            self.canvas.input.cancel()
+            self.axes_changed.emit()
+        self._tell_shown()
+        if picture.choice.masks != tuple(self._masks):
+            self._redraw()
+
+    def _show_view(self, picture: Picture) -> None:
+        before = self._picture
+        if before is None or before.scatter is not picture.scatter:
+            return
+        self._picture = picture
+        self._show_drawing(picture, before)
+        self._tell_shown()
+
+    def _show_drawing(self, picture: Picture, before: Picture | None) -> None:
+        same = (
+            before is not None
+            and before.scatter is picture.scatter
+            and np.array_equal(before.drawing.drawn, picture.drawing.drawn)
+        )
+        self.canvas.show_drawing(picture.drawing, colours_only=same)
+
+    def _tell_shown(self) -> None:
+        picture = self._picture
+        if picture is None:
+            return
+        text, legend = picture.drawing.text, picture.colouring.legend
+        if isinstance(legend, ScaleLegend) and legend.missing:
+            text += f", {legend.missing:,} without a colour"
+        self.shown_changed.emit(text)
 
     def _fit_again(self) -> None:
         """All points were in view, and should be in a larger or smaller one."""
         if self._fitted is not None and self._fitted == self._camera():
             self.fit()
 
-    def shutdown(self) -> None:
-        """Stop the background thread and let the canvas go."""
-        self._latest.stop()
-        self.canvas.shutdown()
-
-    # Choices
-
-    def _choose_view(self) -> None:
-        view = self.view_box.currentData()
-        self._wanted_view = self.view_box.currentText()
-        if isinstance(view, View):
-            _select(self.x_box, view.x)
-            _select(self.y_box, view.y)
-            self._fitted = None
-        self._show_axis_boxes()
-        self._prepare()
-
-    def _choose_axes(self) -> None:
-        axes = (self.x_box.currentData(), self.y_box.currentData())
-        there = [view for view in views(self._frame()) if (view.x, view.y) == axes]
-        self.view_box.setCurrentText(there[0].name if there else CUSTOM_VIEW)
-        self._wanted_view = self.view_box.currentText()
-        self._fitted = None
-        self._prepare()
-
-    def _choose_colour(self) -> None:
-        self._wanted_colour = self.colour_box.currentData()
-        self._colour_chosen = True
-        self.colormap_box.setCurrentText(default_colormap(self._wanted_colour or ""))
-        self._prepare()
-
-    def choose_view(self, name: str) -> None:
-        """Show "UMAP", "PCA", "z" or "Columns"."""
-        self.view_box.setCurrentText(name)
-        self._choose_view()
-
-    def choose_colour(self, column: str | None) -> None:
-        """Colour by this column; None for one colour."""
-        _select(self.colour_box, column)
-        self._choose_colour()
-
-    def _frame(self) -> pd.DataFrame:
-        return pd.DataFrame() if self._columns is None else self._columns
-
-    def _fill_boxes(self) -> None:
-        """Offer what these columns have; keep what was chosen where it is still there."""
-        columns = self._frame()
-        axes = (self.x_box.currentData(), self.y_box.currentData())
-        offers = views(columns)
-        self.view_box.clear()
-        for view in offers:
-            self.view_box.addItem(view.name, view)
-        self.view_box.addItem(CUSTOM_VIEW, None)
-        names = axis_columns(columns)
-        for box in (self.x_box, self.y_box):
-            box.clear()
-            for name in names:
-                box.addItem(column_title(name), name)
-        wanted = self._wanted_view or offers[0].name
-        chosen = next((view for view in offers if view.name == wanted), offers[0])
-        if wanted == CUSTOM_VIEW and set(axes) <= set(names):
-            self.view_box.setCurrentText(CUSTOM_VIEW)
-        else:
-            self.view_box.setCurrentText(chosen.name)
-            if (chosen.x, chosen.y) != axes:
-                self._fitted = None
-            axes = (chosen.x, chosen.y)
-        _select(self.x_box, axes[0])
-        _select(self.y_box, axes[1])
-        self._show_axis_boxes()
-        self._fill_colours(columns)
-
-    def _fill_colours(self, columns: pd.DataFrame) -> None:
-        self.colour_box.clear()
-        self.colour_box.addItem(NO_COLOUR, None)
-        names = [str(name) for name in columns.columns if name != "image_name"]
-        clusters = [name for name in names if name.startswith("kmeans")]
-        for name in [*clusters, *(name for name in names if name not in clusters)]:
-            self.colour_box.addItem(column_title(name), name)
-        wanted = self._wanted_colour
-        if not self._colour_chosen:
-            wanted = clusters[-1] if clusters else None
-        _select(self.colour_box, wanted if wanted in names else None)
-
-    def _show_axis_boxes(self) -> None:
-        custom = self.view_box.currentData() is None
-        for widget in (self.x_box, self.y_box):
-            widget.setVisible(custom)
-
-    # Drawing
-
-    def _prepare(self) -> None:
-        columns = self._columns
-        if columns is None:
-            return
-        axes = (self.x_box.currentData(), self.y_box.currentData())
-        colour, colormap = self.colour_box.currentData(), self.colormap_box.currentText()
-        known = self._picture
-        if known is not None and known.source is not columns:
-            known = None
-        self._latest.request(
-            partial(_prepare, columns, self._before, known, axes, self._groups, colour, colormap)
-        )
-
-    def _show(self, picture: _Picture) -> None:
-        follow = self._fitted is None or self._fitted == self._camera()
-        before, self._picture = self._picture, picture
-        scatter, rgba = picture.scatter, picture.colouring.rgba[picture.scatter.drawn]
-        if before is not None and before.scatter is scatter:
-            self.canvas.set_colours(rgba)
-        else:
-            self.canvas.set_point_size(_point_size(len(scatter.drawn)))
-            self.canvas.set_density(scatter.density)
-            self.canvas.set_points(scatter.points[scatter.drawn], rgba)
-        self.legend.set_legend(picture.colouring.legend)
-        self.colormap_box.setVisible(isinstance(picture.colouring.legend, ScaleLegend))
-        x, y = picture.axes
-        self._x_label.setText(column_title(x))
-        self._y_label.set_text(column_title(y))
-        self._mark()
-        if follow:
-            self.fit()
-        text = scatter.shown_text
-        if isinstance(picture.colouring.legend, ScaleLegend) and picture.colouring.legend.missing:
-            text += f", {picture.colouring.legend.missing:,} without a colour"
-        self.shown_changed.emit(text)
-
-    def _mark(self) -> None:
-        scatter = self.scatter
-        if scatter is None or self._position is None or self._position >= len(scatter.points):
-            self.canvas.set_highlight(None)
-            return
-        place = scatter.points[self._position]
-        self.canvas.set_highlight(place if np.isfinite(place).all() else None)
-
     def _camera(self) -> tuple[object, ...]:
         camera = self.canvas.model.scene.camera
         return (*camera.center, camera.zoom)
 
+    # Marks
+
+    def _mark(self) -> None:
+        scatter, axes, state = self.scatter, self.axes, self._state
+        place = None
+        if scatter is not None and self._position is not None:
+            place = scatter.points[self._position] if self._position < len(scatter.points) else None
+        self.canvas.show_mark("picked", place, style="ring")
+        self.canvas.show_mark("nearest", None)
+        free = state is not None and state.pick is None
+        where = axes.from_z(state.z) if axes is not None and state is not None and free else None
+        self.canvas.show_mark("state", where)
+        if state is not None and free:
+            self.canvas.show_mark("picked", None)
+            if where is None and self.latent is not None:
+                self._nearest.request(partial(_nearest_in_z, self.latent, state))
+
+    def _mark_nearest(self, found: tuple[State, int]) -> None:
+        state, position = found
+        if state is self._state and self.scatter is not None:
+            place = self.scatter.points[position] if position < len(self.scatter.points) else None
+            self.canvas.show_mark("nearest", place, style="ring", colour=PICK_COLOUR)
+
     # The mouse
 
-    def _click(self, place: np.ndarray, radius: float) -> None:
-        position = None if self.scatter is None else self.scatter.nearest(place, radius)
+    def _click(self, mouse: CanvasMouse) -> None:
+        position = self.nearest(mouse.place, mouse.radius)
         if position is None:
             self.missed.emit()
         else:
             self.picked.emit(position)
 
-    def _hover(self, place: np.ndarray, radius: float) -> None:
-        position = None if self.scatter is None else self.scatter.nearest(place, radius)
+    def _hover(self, mouse: CanvasMouse) -> None:
+        position = self.nearest(mouse.place, mouse.radius)
         self.pointed.emit("" if position is None else self.describe(position))
 
-    def describe(self, position: int) -> str:
-        """One line on a particle: what it is, where it lies, and what it is coloured by."""
-        axes = [self.x_box.currentData(), self.y_box.currentData()]
-        colour = self.colour_box.currentData()
-        names = [*([colour] if colour else []), *axes]
-        known = self._picture
-        frame = self._frame() if known is None or len(known.frame) <= position else known.frame
-        return identity_text(frame, position, names)
-
-    # Layout
-
-    def _lay_out(self) -> None:
-        for box in (self.view_box, self.x_box, self.y_box, self.colour_box, self.colormap_box):
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            box.setMinimumContentsLength(7)
-        self.view_box.setToolTip("Axes of the plot")
-        self.x_box.setToolTip("Column along x")
-        self.y_box.setToolTip("Column along y")
-        self.colour_box.setToolTip("Column to colour by")
-        self.colormap_box.setToolTip("Colormap")
-        axes, colours = QHBoxLayout(), QHBoxLayout()
-        for widget in (self.view_box, self.x_box, self.y_box):
-            axes.addWidget(widget, 1)
-        colours.addWidget(self.colour_box, 3)
-        colours.addWidget(self.colormap_box, 2)
-        self._x_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(QLabel("Axes"), 0, 0)
-        grid.addLayout(axes, 0, 1)
-        grid.addWidget(QLabel("Colour"), 1, 0)
-        grid.addLayout(colours, 1, 1)
-        grid.addWidget(self.legend, 2, 0, 1, 2)
-        plot = QGridLayout()
-        plot.setSpacing(2)
-        plot.addWidget(self._y_label, 0, 0)
-        plot.addWidget(self.canvas, 0, 1)
-        plot.addWidget(self._x_label, 1, 1)
-        plot.setColumnStretch(1, 1)
-        plot.setRowStretch(0, 1)
-        grid.addLayout(plot, 3, 0, 1, 2)
-        grid.setRowStretch(3, 1)
-        grid.setColumnStretch(1, 1)
+    def _on_screen(self, scatter: Scatter) -> npt.NDArray[np.float32]:
+        return self.canvas.projection().places(scatter.points)
 
 
-def _prepare(
-    columns: pd.DataFrame,
-    before: pd.DataFrame | None,
-    known: _Picture | None,
-    axes: tuple[str, str],
-    groups: np.ndarray | None,
-    colour: str | None,
-    colormap: str,
-) -> _Picture:
-    """On the background thread; what is known of these columns is not worked out again."""
-    frame = with_steady_signs(columns, before) if known is None else known.frame
-    if known is None or known.axes != axes:
-        scatter = prepare_scatter(plot_frame(frame, *axes).points, groups)
-    else:
-        scatter = known.scatter
-    colouring = colour_by(None if colour is None else frame[colour], colormap, len(frame))
-    return _Picture(columns, frame, axes, scatter, colouring)
-
-
-def _point_size(n: int) -> float:
-    """Diameter of the points, px: large for few, small for many."""
-    return float(np.clip(24.0 * max(n, 1) ** -0.21, 2.0, 10.0))
-
-
-def _select(box: QComboBox, data: object) -> None:
-    box.setCurrentIndex(max(0, box.findData(data)))
+def _nearest_in_z(latent: LatentSpace, state: State) -> tuple[State, int]:
+    """The particle whose z is nearest to a state's, on a thread beside the window."""
+    away = latent.mu - state.z
+    return state, int(np.einsum("ij,ij->i", away, away).argmin())

@@ -139,7 +139,7 @@ class LatentTool(QObject):
         """Give up what was begun: Escape, the focus went elsewhere, or other axes are shown."""
 
     def activate(self) -> None:
-        """This tool is chosen."""
+        """The tool is chosen."""
 
     def deactivate(self) -> None:
         """Another tool is chosen."""

@@ -1,4 +1,4 @@
-"""The row of mouse tools above the latent plot, and the line that says how to use the chosen one."""
+"""The row of mouse tools above the latent plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
 from napari_cryodrgn.widgets.latent_tool import LatentTool, PlotForTools
 
-TOOLS: tuple[str, ...] = ()
+TOOLS: tuple[str, ...] = (
+    "explore_tool:ExploreTool",
+    "selection_lasso:LassoTool",
+    "selection_polygon:PolygonTool",
+    "selection_rectangle:RectangleTool",
+    "selection_brush:BrushTool",
+)
 """Tools, "module:Class" within this package, in the order of their buttons; the first is chosen
 at first. Each is imported when a plot is made."""
 
@@ -58,6 +64,7 @@ class LatentToolBar(QWidget):
             self._group.addButton(button)
             self.buttons[tool.name] = button
             row.addWidget(button)
+        row.addStretch(1)
         self.set_theme(theme)
         self.setVisible(bool(tools))
 

@@ -8,58 +8,44 @@ What it takes to embed one:
 - it follows neither theme nor status of the main viewer;
 - it must be built once and never be moved to another parent.
 
-Markers have the same size on screen at every zoom: they are given a size larger than
-the plot, and an upper limit in pixels. A lower limit would do too, but draws a border
-around each marker even where none is asked for.
+Camera, mouse and look are napari's; points, density and marks are nodes of its scene rather
+than layers of it (see `latent_cloud` for why).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from napari.components import ViewerModel
-from napari.layers import Image, Points
 from napari.qt import QtViewer
-from napari.utils.colormaps import Colormap
-from qtpy.QtCore import QEvent, QObject, QSize, QTimer, Signal
+from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from vispy.scene import Image, Node
+from vispy.visuals.transforms import STTransform
 
-from napari_cryodrgn.widgets.latent_scatter import Density
+from napari_cryodrgn.widgets.latent_cloud import PointCloud
+from napari_cryodrgn.widgets.latent_drawing import Density, Drawing
+from napari_cryodrgn.widgets.latent_input import CanvasInput
+from napari_cryodrgn.widgets.latent_marks import MarkStyle, Overlay
+from napari_cryodrgn.widgets.latent_scatter import Projection, Region
 from napari_cryodrgn.widgets.theme import PICK_COLOUR, theme_colours
 
 PICK_RADIUS = 14.0
 """Distance of a click from a particle at most, px."""
 
-STILL = 4.0
-"""A press that moves less than this many px before its release is a click."""
-
-HOVER_SECONDS = 0.05
-
-RING_SIZE = 20
-
-OVERSIZE, MOST_OVERSIZE = 4.0, 1e4
-"""Size of the markers in plot widths, before it is limited in pixels: any in this range does,
-and the one that is there is kept, since each change costs as much as drawing anew."""
-
-DENSITY_COLOURS = ((0.55, 0.57, 0.62, 0.0), (0.55, 0.57, 0.62, 0.55))
-
 MARGIN = 16.0
 """Room left around the points, px."""
 
+DENSITY_ORDER, CLOUD_ORDER = 10, 100
+
 
 class LatentCanvas(QWidget):
-    """Points over a density, and a mark on the picked one; says where it is clicked.
+    """Points over a density, with marks and lines over them.
 
-    `clicked` and `hovered` carry the place (y, x) and the radius around it, both in plot
-    units.
+    `input` tells where the mouse is; `view_changed` that another part is in view.
     """
 
-    clicked = Signal(object, float)
-    hovered = Signal(object, float)
+    view_changed = Signal()
     resized = Signal()
 
     def __init__(self, theme: str, parent: QWidget | None = None) -> None:
@@ -69,25 +55,31 @@ class LatentCanvas(QWidget):
         self.model.scene.camera.orientation2d = ("up", "right")
         # In a plot a double click is two clicks, and not a zoom.
         self.model.mouse_double_click_callbacks.clear()
-        self.model.mouse_drag_callbacks.append(self._on_press)
-        self.model.mouse_move_callbacks.append(self._on_move)
         self.model.canvas.events.size.connect(self._tell_resize)
+        for event in ("center", "zoom", "angles"):
+            getattr(self.model.scene.camera.events, event).connect(self._tell_view)
         self._qt_viewer = QtViewer(self.model)
         self._qt_viewer.controls  # noqa: B018 - see the top of this file
         self._qt_viewer.layers  # noqa: B018
-        self.native.installEventFilter(self)
+        self.input = CanvasInput(self)
+        self.native.installEventFilter(self.input)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._qt_viewer)
-        self._density: Image | None = None
-        self._points: Points | None = None
-        self._highlight: Points | None = None
-        self._point_size = 5.0
-        self._hover_timer = QTimer(self)
-        self._hover_timer.setSingleShot(True)
-        self._hover_timer.timeout.connect(self._tell_hover)
-        self._hover_place: npt.NDArray[np.float64] | None = None
-        self._told = 0.0
+        view = self._qt_viewer.canvas.view
+        self._screen = Node(parent=view)
+        self.cloud = PointCloud(parent=view.scene)
+        self.cloud.order = CLOUD_ORDER
+        self._density = Image(
+            np.zeros((2, 2, 4), np.uint8), interpolation="linear", parent=view.scene
+        )
+        self._density.set_gl_state("translucent", depth_test=False)
+        self._density.order = DENSITY_ORDER
+        self._density.visible = False
+        self.overlay = Overlay(view.scene, self._screen)
+        self.density: Density | None = None
+        self.drawing: Drawing | None = None
+        self._centre_screen()
         self.set_theme(theme)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt
@@ -104,183 +96,170 @@ class LatentCanvas(QWidget):
         return self._qt_viewer.canvas.native
 
     @property
-    def points_layer(self) -> Points | None:
-        """The layer of the drawn particles."""
-        return self._points
-
-    @property
-    def highlight_layer(self) -> Points | None:
-        """The layer that marks the picked particle."""
-        return self._highlight
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt
-        """Keep keys from the canvas.
-
-        By napari's shortcuts they would switch it to 3D, or the points to a mode in which
-        they are moved and deleted.
-        """
-        if event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-            event.accept()  # or the embedded viewer would get it next
-            return True
-        return super().eventFilter(watched, event)
+    def flat(self) -> bool:
+        """Whether two axes are shown, and not three."""
+        return bool(self.model.dims.ndisplay == 2)
 
     def set_theme(self, theme: str) -> None:
         """Follow the main viewer's theme, on a ground that differs from its canvas."""
         self.model.theme = theme
         self.model.canvas.background_color_override = theme_colours(theme).plot
 
-    def set_points(self, points: npt.NDArray[np.float32], rgba: npt.NDArray[np.float32]) -> None:
-        """Draw these particles, (M, 2) places (y, x), in these colours, (M, 4)."""
-        if self._points is not None:
-            self._points.data = points
-            if not 1 <= float(self._points.size[0]) / _extent(points) <= MOST_OVERSIZE:
-                self._points.size = OVERSIZE * _extent(points)
-            self._points.face_color = rgba
+    def set_flat(self, flat: bool) -> None:
+        """Show two axes, or three that the mouse turns."""
+        if flat == self.flat:
             return
-        layer = Points(
-            points,
-            face_color=rgba,
-            border_width=0,
-            size=OVERSIZE * _extent(points),
-            opacity=0.9,
-            blending="translucent_no_depth",
-            name="particles",
-        )
-        self._points = layer
-        self._size_points()
-        self.model.add_layer(layer)
-        layer.mode = "pan_zoom"
-        self._order()
+        self.overlay.set_flat(flat)
+        self.model.dims.ndisplay = 2 if flat else 3
+        self.cloud.set_solid(not flat)
+        if not flat:
+            self.model.scene.camera.angles = (25.0, -30.0, 15.0)
 
-    def set_colours(self, rgba: npt.NDArray[np.float32]) -> None:
-        """Colour the drawn particles, (M, 4)."""
-        if self._points is not None:
-            self._points.face_color = rgba
+    def show_drawing(self, drawing: Drawing, *, colours_only: bool = False) -> None:
+        """Show these points and their density."""
+        self.drawing = drawing
+        if colours_only:
+            self.cloud.set_colours(drawing.rgba)
+        else:
+            self.cloud.set_size(_point_size(len(drawing.drawn), self.flat))
+            self.cloud.set_points(drawing.places, drawing.rgba)
+        self._show_density(drawing.density)
 
-    def set_point_size(self, pixels: float) -> None:
-        """Diameter of the points on screen, px."""
-        self._point_size = pixels
-        self._size_points()
-
-    def set_density(self, density: Density | None) -> None:
-        """Show this density beneath the points, or none."""
-        if density is None:
-            if self._density is not None:
-                self._density.visible = False
-            return
-        limits = (0.0, max(float(density.image.max()), 1e-6))
-        if self._density is None:
-            self._density = Image(
-                density.image,
-                translate=density.corner,
-                scale=density.step,
-                colormap=Colormap(DENSITY_COLOURS, name="density"),
-                blending="translucent_no_depth",
-                contrast_limits=limits,
-                interpolation2d="linear",
-                name="density",
+    def _show_density(self, density: Density | None) -> None:
+        self.density = density
+        self._density.visible = density is not None
+        if density is not None:
+            self._density.set_data(density.image)
+            self._density.transform = STTransform(
+                scale=density.step[::-1], translate=density.corner[::-1]
             )
-            self.model.add_layer(self._density)
-            self._order()
-            return
-        self._density.data = density.image
-        self._density.translate, self._density.scale = density.corner, density.step
-        self._density.contrast_limits_range = limits
-        self._density.contrast_limits = limits
-        self._density.visible = True
+        self.native.update()
 
-    def set_highlight(self, place: npt.NDArray[np.float32] | None) -> None:
-        """Mark a place (y, x), or nothing."""
-        data = np.empty((0, 2)) if place is None else np.asarray(place)[None]
-        if self._highlight is not None:
-            self._highlight.data = np.repeat(data, 2, axis=0)
-            return
-        if place is None:
-            return
-        # A ring on a dark one: seen on any ground and any colour of the points.
-        self._highlight = Points(
-            np.repeat(data, 2, axis=0),
-            symbol=["ring", "ring"],
-            face_color=["black", PICK_COLOUR],
-            border_width=0,
-            size=1.0 if self._points is None else OVERSIZE * _extent(self._points.data),
-            canvas_size_limits=(0, RING_SIZE),
-            blending="translucent_no_depth",
-            name="picked",
-        )
-        self.model.add_layer(self._highlight)
-        self._order()
+    # For tools
+
+    def show_outline(
+        self, points: npt.ArrayLike | None, closed: bool = True, colour: str | None = None
+    ) -> None:
+        """Show a polygon (M, 2) that is being drawn, or none."""
+        self.overlay.show_outline(points, closed=closed, colour=colour or PICK_COLOUR)
+        self.native.update()
+
+    def show_mark(
+        self,
+        name: str,
+        place: npt.ArrayLike | None,
+        style: MarkStyle = "cross",
+        colour: str = PICK_COLOUR,
+    ) -> None:
+        """Show a mark of this name at a place, or take it away."""
+        self.overlay.show_mark(name, place, style=style, colour=colour)
+        self.native.update()
+
+    def show_line(
+        self,
+        name: str,
+        points: npt.ArrayLike | None,
+        colour: str = PICK_COLOUR,
+        width: float = 2.0,
+        dashed: bool = False,
+    ) -> None:
+        """Show a polyline of this name, (M, 2) or (M, 3), or take it away."""
+        self.overlay.show_line(name, points, colour=colour, width=width, dashed=dashed)
+        self.native.update()
+
+    # The camera
 
     def clear(self) -> None:
         """Remove everything."""
-        self.model.layers.clear()
-        self._density = self._points = self._highlight = None
+        self.cloud.set_points(np.zeros((0, 3), np.float32), np.zeros((0, 4), np.float32))
+        self._show_density(None)
+        self.overlay.clear()
+        self.drawing = None
 
-    def fit(self) -> None:
-        """Show all points, with a margin for the markers."""
-        if self._points is None or not len(self._points.data):
-            return
-        low, high = self._points.data.min(axis=0), self._points.data.max(axis=0)
+    def fit(self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> None:
+        """Show all between two corners, with a margin for the points."""
         span = np.maximum(high - low, 1e-6)
-        room = np.maximum(np.asarray(self.model.canvas.size, dtype=float) - 2 * MARGIN, 20.0)
-        self.model.scene.camera.center = (0.0, *((low + high) / 2))
-        self.model.scene.camera.zoom = float((room / span).min())
+        room = np.maximum(self._size() - 2 * MARGIN, 20.0)
+        camera = self.model.scene.camera
+        centre = (low + high) / 2
+        camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
+        across = np.full(2, float(np.linalg.norm(span))) if len(span) == 3 else span
+        camera.zoom = float((room / across).min())
+
+    def pan(self, right: float, down: float) -> None:
+        """Move what is seen by so many px."""
+        camera = self.model.scene.camera
+        centre = np.asarray(camera.center, dtype=float)
+        if self.flat:
+            centre[-2:] += np.array([down, -right]) / camera.zoom
+        else:
+            # The steps of the three axes that move what is seen by one px each way.
+            steps = np.linalg.pinv(self.projection().matrix)
+            centre -= np.array([-down, right]) @ steps
+        camera.center = tuple(centre)
+
+    def place_at(self, pos: tuple[float, float]) -> npt.NDArray[np.float64]:
+        """Place (y, x) in plot units of a pixel (x, y); in 3D px from the middle, y up."""
+        middle = self._size() / 2
+        place = np.array([middle[0] - pos[1], pos[0] - middle[1]])
+        if not self.flat:
+            return place
+        camera = self.model.scene.camera
+        return np.asarray(camera.center, dtype=float)[-2:] + place / camera.zoom
 
     def radius(self) -> float:
         """Plot units of `PICK_RADIUS` at the present zoom."""
+        if not self.flat:
+            return PICK_RADIUS
         return PICK_RADIUS / max(float(self.model.scene.camera.zoom), 1e-9)
+
+    def region(self) -> Region:
+        """What of two axes is in view, lowest and highest (y, x)."""
+        camera = self.model.scene.camera
+        centre = np.asarray(camera.center, dtype=float)[-2:]
+        half = self._size() / 2 / max(float(camera.zoom), 1e-9)
+        return centre - half, centre + half
+
+    def projection(self) -> Projection:
+        """How three axes are seen now."""
+        view = self._qt_viewer.canvas.view
+        corners = np.concatenate([np.zeros((1, 3)), np.eye(3)])
+        seen = view.scene.node_transform(view).map(corners)
+        seen = seen[:, :2] / seen[:, 3:]
+        size = self._size()
+        # px from the upper left, (x, y), to px from the middle, (y, x), y up
+        places = np.column_stack([size[0] / 2 - seen[:, 1], seen[:, 0] - size[1] / 2])
+        return Projection((places[1:] - places[0])[::-1], places[0], size)
 
     def shutdown(self) -> None:
         """Let go of everything that could keep the canvas alive."""
-        self._hover_timer.stop()
-        self.model.mouse_drag_callbacks.clear()
-        self.model.mouse_move_callbacks.clear()
+        self.input.stop()
+        self.native.removeEventFilter(self.input)
         self.model.canvas.events.size.disconnect(self._tell_resize)
-        self.clear()
+        for event in ("center", "zoom", "angles"):
+            getattr(self.model.scene.camera.events, event).disconnect(self._tell_view)
+        self.overlay.clear()
+        self.cloud.parent = self._density.parent = self._screen.parent = None
 
-    def _order(self) -> None:
-        for layer in (self._density, self._points, self._highlight):
-            if layer is not None:
-                self.model.layers.move(self.model.layers.index(layer), len(self.model.layers))
-        # The active layer gets the mouse: the points, which stay in their pan and zoom mode.
-        self.model.layers.selection.active = self._points
+    def _size(self) -> npt.NDArray[np.float64]:
+        """Height and width of the canvas, px."""
+        return np.array([max(self.native.height(), 1), max(self.native.width(), 1)], dtype=float)
 
-    def _size_points(self) -> None:
-        if self._points is not None:
-            size = max(1, round(self._point_size))
-            self._points.canvas_size_limits = (0, size)
-
-    def _on_press(self, _: ViewerModel, event: Any) -> Generator[None, None, None]:
-        """Tell a click from a drag, which pans."""
-        if event.button != 1 or event.modifiers:
-            return
-        start = np.asarray(event.pos, dtype=float)
-        place = np.asarray(event.position[-2:], dtype=float)
-        yield
-        moved = 0.0
-        while event.type == "mouse_move":
-            moved = max(moved, float(np.abs(np.asarray(event.pos) - start).max()))
-            yield
-        if moved <= STILL:
-            self.clicked.emit(place, self.radius())
-
-    def _on_move(self, _: ViewerModel, event: Any) -> None:
-        self._hover_place = np.asarray(event.position[-2:], dtype=float)
-        wait = HOVER_SECONDS - (time.monotonic() - self._told)
-        if wait <= 0:
-            self._tell_hover()
-        elif not self._hover_timer.isActive():
-            self._hover_timer.start(int(wait * 1000) + 1)
+    def _centre_screen(self) -> None:
+        height, width = self._size()
+        self._screen.transform = STTransform(
+            scale=(1, -1), translate=(float(width / 2), float(height / 2))
+        )
 
     def _tell_resize(self) -> None:
+        self._centre_screen()
         self.resized.emit()
+        self.view_changed.emit()
 
-    def _tell_hover(self) -> None:
-        self._told = time.monotonic()
-        if self._hover_place is not None:
-            self.hovered.emit(self._hover_place, self.radius())
+    def _tell_view(self) -> None:
+        self.view_changed.emit()
 
 
-def _extent(points: npt.NDArray[np.floating]) -> float:
-    """A length as large as the whole plot."""
-    return max(float(np.ptp(points, axis=0).max()), 1e-3) if len(points) else 1.0
+def _point_size(n: int, flat: bool) -> float:
+    """Diameter of the points, px: large for few, small for many."""
+    return max(1.0, round(float(np.clip(24.0 * max(n, 1) ** -0.21, 2.0 if flat else 3.0, 10.0))))
