@@ -24,6 +24,7 @@ from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.model_options import command_of, list_options
 from napari_cryodrgn.commandline.multi_value import repeat_options
 from napari_cryodrgn.commandline.select import cluster, embed, select
+from napari_cryodrgn.commandline.traverse import traverse
 from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.run import RunFolder
@@ -72,6 +73,7 @@ LIST_OPTIONS = {
     "train": list_options(TrainingConfig),
     "simulate": list_options(SimulationConfig),
     "decode": {"-z", "--particles"},
+    "traverse": {"--anchors"},
     "backproject": {"--at-z"},
 }
 
@@ -348,6 +350,7 @@ _ANALYSIS = inspect.Parameter(
 app.command("simulate", help=_simulate.__doc__)(command_of(SimulationConfig, _simulate, [_OUT]))
 app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, [_ANALYSIS]))
 app.command()(export)
+app.command()(traverse)
 app.command()(backproject)
 app.command()(convergence)
 app.command()(select)

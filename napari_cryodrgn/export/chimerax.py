@@ -57,7 +57,7 @@ def series_script(
     lines = [
         "# Plays the series; 'vseries stop #1' halts it, 'vseries slider #1' steps through it.",
         f"open {' '.join(map(quoted, names))} vseries true",
-        *_looks(level, colour, rotation, box, pixel_size, origin),
+        *_looks("#1", level, colour, rotation, box, pixel_size, origin),
         f"vseries play #1 loop true direction {direction} maxFrameRate {frames_per_second:g}",
     ]
     return "\n".join(lines) + "\n"
@@ -91,7 +91,7 @@ def morph_script(
     lines = [
         "# Interpolates between the volumes; a slider appears that goes through the morph.",
         f"open {' '.join(map(quoted, names))} vseries false",
-        *_looks(level, colour, rotation, box, pixel_size, origin),
+        *_looks(f"#1-{last}", level, colour, rotation, box, pixel_size, origin),
         f"volume morph #1-{last} frames {n_frames} slider true",
     ]
     return "\n".join(lines) + "\n"
@@ -103,6 +103,7 @@ def quoted(name: str) -> str:
 
 
 def _looks(
+    models: str,
     level: float,
     colour: Colour,
     rotation: npt.NDArray[np.floating],
@@ -120,7 +121,8 @@ def _looks(
     matrix = np.column_stack([axes.T, place])
     numbers = ",".join(f"{value:.6g}" for value in matrix.reshape(-1))
     return [
-        f"volume all style surface level {level:.6g} step 1 color #{red:02x}{green:02x}{blue:02x}",
+        f"volume {models} style surface level {level:.6g} step 1 "
+        f"color #{red:02x}{green:02x}{blue:02x}",
         "set bgColor white",
         "lighting soft",
         f"camera mono fieldOfView {_FIELD_OF_VIEW:g}",

@@ -115,10 +115,11 @@ def write_movie(
                 "macro_block_size": _BLOCK,
                 "output_params": _REPEATABLE,
             }
-        with imageio.get_writer(draft, **options) as writer:
+        writer: Any = imageio.get_writer(draft, **options)
+        with writer:
             for number, frame in enumerate(frames):
                 yield Progress(number, n_frames, "Drawing the movie", watch.seconds_left(number))
-                writer.append_data(_in_blocks(frame))
+                writer.append_data(_in_blocks(frame) if draft.suffix == ".mp4" else frame)
         with replacing(target) as file:
             file.write(draft.read_bytes())
     yield Progress(n_frames, n_frames, "Movie written", 0.0)
