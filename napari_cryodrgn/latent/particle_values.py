@@ -64,7 +64,7 @@ def read_values(path: Path, rows: ParticleRows, missing: float) -> ParticleValue
         Where it is damaged or belongs to another particle table.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(bytes(file["about"]).decode("utf-8"))
             values, saved = file["values"], file["rows"]
         known = ParticleRows(saved, int(about["n_source"]), str(about["fingerprint"]))

@@ -60,6 +60,8 @@ class SelectionKeeper:
 
     def set_run(self, run: OpenRun | None) -> None:
         """Another run is open: its selections come with its latent space."""
+        # What is still to be written is the last run's, and this one may be opened again soon.
+        self.flush()
         self._folder = None if run is None else run.folder.selections
         self._read = self._complained = False
         # Particles may be the same ones; the selections are another run's.
