@@ -9,6 +9,9 @@ from napari_cryodrgn.decoding.surrogate import Surrogate, fewest_points, fit_sur
 
 MAX_BYTES = 192 * 2**20
 
+# Closer than this part of the extent of all, two points are one.
+_SAME = 1e-3
+
 # A refit costs as much as many guesses: only when so much more is known.
 _GROWTH = 1.08
 
@@ -60,7 +63,7 @@ class SurrogateStore:
             return False
         if self._z:
             distances = np.linalg.norm(np.stack(self._z) - z, axis=1)
-            if distances.min() <= 1e-4 * max(1.0, float(np.linalg.norm(z))):
+            if distances.min() <= _SAME * float(distances.max()):
                 return False
             if self.full and not self._make_room(float(distances.min())):
                 return False

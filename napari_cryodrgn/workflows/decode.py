@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.device import choose_device
 from napari_cryodrgn.workflows.analysis_files import Z_VALUES, volume_name
 from napari_cryodrgn.workflows.background import in_thread
+from napari_cryodrgn.workflows.decode_record import (
+    DECODE_RECORD,
+    Record,
+    decode_record,
+    volumes_there,
+    write_record,
+)
 from napari_cryodrgn.workflows.open_run import open_run
 from napari_cryodrgn.workflows.run_inputs import UNKNOWN_TABLE, find_pixel_size
 from napari_cryodrgn.workflows.volume_files import (
@@ -27,6 +35,8 @@ from napari_cryodrgn.workflows.volume_files import (
     volume_settings,
 )
 from napari_cryodrgn.workflows.z_values import write_z_values
+
+logger = logging.getLogger(__name__)
 
 
 def decode(
@@ -46,7 +56,10 @@ def decode(
     """Decode latent points into ``vol_001.mrc`` … and ``z_values.txt``.
 
     Everything is checked before anything is written. Closing the task leaves
-    the volumes written so far, each whole.
+    the volumes written so far, each whole. Called again with the same folder, points
+    and settings, or with further points after the same, it goes on with those that are
+    missing; ``decode.json`` there says what the volumes are made from. A folder of
+    other volumes is refused.
 
     Parameters
     ----------
@@ -84,8 +97,8 @@ def decode(
     Raises
     ------
     InputError
-        Where the run or its weights cannot be used, a latent point does not fit
-        or the folder cannot be written to.
+        Where the run or its weights cannot be used, a latent point does not fit,
+        the folder holds other volumes or cannot be written to.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.existing(run)
     out = Path(out).expanduser().absolute()
@@ -116,8 +129,19 @@ def decode(
     )
     count = 1 if z is None else len(z)
     paths = [out / volume_name(start_index + number, prefix) for number in range(count)]
-    with making_folders(out), _points_beside(out / Z_VALUES, z, paths):
-        yield from decode_files(model, z, paths, settings)
+    weights = _weights_file(folder, epoch)
+    record = decode_record(weights, model.epoch, settings, start_index, prefix)
+    there = volumes_there(out, record, z, paths, settings)
+    if there:
+        logger.warning("%d of %d volumes are in %s already and are kept", len(there), count, out)
+    missing = [number for number, path in enumerate(paths) if path not in there]
+    with making_folders(out), _description_beside(out, record, z, paths):
+        yield from decode_files(
+            model,
+            None if z is None else z[missing],
+            [paths[number] for number in missing],
+            settings,
+        )
     return paths
 
 
@@ -166,18 +190,30 @@ def z_of_particles(
 
 
 @contextlib.contextmanager
-def _points_beside(
-    path: Path, z: npt.NDArray[np.float32] | None, volumes: list[Path]
+def _description_beside(
+    out: Path, record: Record, z: npt.NDArray[np.float32] | None, volumes: list[Path]
 ) -> Iterator[None]:
-    """Write the latent points first, and take them away where no volume came after them."""
-    is_new = not path.exists()
+    """Write points and record first, and take them away where no volume came after them."""
+    files = [out / DECODE_RECORD, out / Z_VALUES]
+    new = [path for path in files if not path.exists()]
+    # Points before the record: a folder that has one has the points it speaks of.
     if z is not None:
-        write_z_values(path, z)
+        write_z_values(out / Z_VALUES, z)
+    write_record(out, record)
     try:
         yield
     finally:
-        if is_new and not any(volume.exists() for volume in volumes):
-            path.unlink(missing_ok=True)
+        if not any(volume.exists() for volume in volumes):
+            for path in new:
+                path.unlink(missing_ok=True)
+
+
+def _weights_file(run: RunFolder, epoch: int | None) -> Path:
+    """The checkpoint that `load_model` takes."""
+    epochs = run.weight_epochs()
+    if epoch is None and not epochs:
+        return run.weights()
+    return run.weights(run.epoch_or_latest(epoch, epochs, "weights"))
 
 
 def _count(run: RunFolder) -> int | None:

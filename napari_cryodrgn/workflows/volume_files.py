@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -134,24 +135,37 @@ def decode_files(
     settings : VolumeSettings
         How to write them.
     """
-    from napari_cryodrgn.decoding.volume import decode_volume
+    if not paths:
+        yield Progress(0, 0, "Volumes decoded", 0.0)
+        return
+    from napari_cryodrgn.decoding.volume import check_z
+    from napari_cryodrgn.decoding.volume_decoder import VolumeDecoder
 
     watch = Stopwatch(len(paths))
     stop = threading.Event()
-    try:
-        for done, path in enumerate(paths):
-            point = None if z is None else z[done]
-            report = Progress(done, len(paths), "Decoding volumes", watch.seconds_left(done))
-            yield report
-            volume = yield from in_thread(
-                lambda point=point: decode_volume(  # type: ignore[misc]
-                    model, point, box=settings.box, cancelled=stop.is_set
-                ),
-                report,
-            )
-            write_volume(path, oriented(volume, settings), settings.pixel_size)
-    finally:
-        stop.set()
+    # Files are written while the next volume is decoded; one at a time, so that a slow
+    # disk does not fill the memory.
+    with VolumeDecoder(model) as decoder, ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        try:
+            for done, path in enumerate(paths):
+                point = check_z(model, None if z is None else z[done])
+                report = Progress(done, len(paths), "Decoding volumes", watch.seconds_left(done))
+                yield report
+                volume = yield from in_thread(
+                    lambda point=point: decoder.decode(  # type: ignore[misc]
+                        point, settings.box, cancelled=stop.is_set
+                    ),
+                    report,
+                )
+                if writing is not None:
+                    writing.result()
+                oriented_volume = oriented(volume, settings)
+                writing = writer.submit(write_volume, path, oriented_volume, settings.pixel_size)
+            if writing is not None:
+                writing.result()
+        finally:
+            stop.set()
     yield Progress(len(paths), len(paths), "Volumes decoded", 0.0)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from napari_cryodrgn.decoding.evaluation_points import half_ball
 from napari_cryodrgn.decoding.volume import decode_volume, decode_volumes
-from napari_cryodrgn.decoding.volume_decoder import VolumeDecoder, chunk_size
+from napari_cryodrgn.decoding.volume_decoder import chunk_size
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.imaging.hartley import hartley_2d, hartley_3d, inverse_hartley_3d
 from napari_cryodrgn.imaging.lattice import Lattice

@@ -121,11 +121,59 @@ def test_closing_leaves_whole_volumes_only(make_run: MakeRun, tmp_path: Path) ->
     for _ in range(6):
         report = next(task)
     task.close()
-    written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert "z_values.txt" in written
-    assert len(written) - 1 <= report.done + 1 < 50
-    for name in written[:-1]:
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    volumes = written - {"z_values.txt", "decode.json"}
+    assert len(written) == len(volumes) + 2
+    assert 0 < len(volumes) <= report.done + 1 < 50
+    for name in volumes:
         assert read_volume(tmp_path / "out" / name).data.shape == (16, 16, 16)
+
+
+def test_a_second_run_makes_what_is_missing(
+    make_run: MakeRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also a volume cut short, and points after those of the first run; nothing else again."""
+    run, out = make_run(), tmp_path / "out"
+    z = np.arange(15, dtype=np.float32).reshape(5, 3) / 10
+    first = run_to_end(decode(run, None, z[:4], out))
+    whole = [path.read_bytes() for path in first]
+    times = [path.stat().st_mtime_ns for path in first]
+    first[1].unlink()
+    first[2].write_bytes(whole[2][:-100])
+    caplog.set_level(logging.WARNING)
+
+    paths = run_to_end(decode(run, None, z, out))
+
+    assert "2 of 5 volumes are in" in caplog.text
+    assert [path.name for path in paths] == [f"vol_{n:03d}.mrc" for n in range(1, 6)]
+    data = [read_volume(path).data for path in paths]
+    expected = [read_volume(path).data for path in run_to_end(decode(run, None, z, tmp_path / "b"))]
+    np.testing.assert_allclose(data, expected, atol=1e-6)
+    assert [paths[n].stat().st_mtime_ns for n in (0, 3)] == [times[0], times[3]]
+    np.testing.assert_array_equal(read_z_values(out / "z_values.txt"), z)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "options", "z", "message"),
+    [
+        (1, {}, Z, "another value of the weights"),
+        (2, {"box": 8}, Z, "another value of -d"),
+        (2, {"flip": True}, Z, "another value of --flip"),
+        (2, {"pixel_size": 3.0}, Z, "another value of --Apix"),
+        (2, {"start_index": 2}, Z, "another value of --vol-start-index"),
+        (2, {}, Z + 1, "of other latent points"),
+        (2, {}, Z[:1], "are of 2 latent points, not 1"),
+    ],
+)
+def test_a_folder_of_other_volumes_is_refused_and_left_alone(
+    make_run: MakeRun, tmp_path: Path, epoch: int, options: dict, z: np.ndarray, message: str
+) -> None:
+    run, out = make_run(), tmp_path / "out"
+    run_to_end(decode(run, 2, Z, out))
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match=message):
+        run_to_end(decode(run, epoch, z, out, **options))
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
 def with_indices(run: RunFolder, rows: list[int], path: Path) -> None:
