@@ -16,12 +16,14 @@ import typer
 
 from napari_cryodrgn import __version__
 from napari_cryodrgn.commandline.backproject import backproject
+from napari_cryodrgn.commandline.compare import compare
 from napari_cryodrgn.commandline.convergence import convergence
 from napari_cryodrgn.commandline.display import has_display, require_display
 from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
 from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.model_options import command_of, list_options
+from napari_cryodrgn.commandline.movie import movie
 from napari_cryodrgn.commandline.multi_value import repeat_options
 from napari_cryodrgn.commandline.select import cluster, embed, select
 from napari_cryodrgn.commandline.traverse import traverse
@@ -74,6 +76,7 @@ LIST_OPTIONS = {
     "simulate": list_options(SimulationConfig),
     "decode": {"-z", "--particles"},
     "traverse": {"--anchors"},
+    "compare": {"--particles"},
     "backproject": {"--at-z"},
 }
 
@@ -351,6 +354,8 @@ app.command("simulate", help=_simulate.__doc__)(command_of(SimulationConfig, _si
 app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, [_ANALYSIS]))
 app.command()(export)
 app.command()(traverse)
+app.command()(movie)
+app.command()(compare)
 app.command()(backproject)
 app.command()(convergence)
 app.command()(select)

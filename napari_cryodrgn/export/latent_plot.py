@@ -137,12 +137,13 @@ def plot_quantity(
     """
     shares = (np.asarray(values, np.float64) - low) / (high - low)
     plot = _plot(places, scale_colours(shares), size)
-    bar = scale_colours(np.linspace(0, 1, 120))
     picture = plot.picture.copy()
     left = 16 + text_width(ends[0], SMALL) + 8
-    picture[size - 22 : size - 12, left : left + 120] = bar
+    length = max(8, min(120, size - left - text_width(ends[1], SMALL) - 24))
+    bar = scale_colours(np.linspace(0, 1, length))
+    picture[size - 22 : size - 12, left : left + length] = bar
     picture = write(picture, ends[0], (16, size - 17), size=SMALL, anchor="lm")
-    picture = write(picture, ends[1], (left + 128, size - 17), size=SMALL, anchor="lm")
+    picture = write(picture, ends[1], (left + length + 8, size - 17), size=SMALL, anchor="lm")
     return LatentPlot(picture, plot.low, plot.scale)
 
 

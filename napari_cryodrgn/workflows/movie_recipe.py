@@ -191,10 +191,11 @@ def _validated(values: dict[str, object], file: Path | None) -> MovieRecipe:
             f"a movie has at most {MAX_FRAMES} states", file=file, field="z", value=count
         )
     width, height = recipe.frame_size
-    least_width = 64 if recipe.layout == "volume" else height + 160
-    if not (64 <= height <= 4320 and least_width <= width <= 7680):
+    # Beside the molecule there is room for the plot and its words.
+    least, least_width = (64, 64) if recipe.layout == "volume" else (256, height + 240)
+    if not (least <= height <= 4320 and least_width <= width <= 7680):
         raise InputError(
-            f"frames are 64 to 4320 px high, and here {least_width} to 7680 px wide",
+            f"frames of this layout are {least} to 4320 px high and {least_width} to 7680 px wide",
             file=file,
             field="size",
             value=f"{width}x{height}",
