@@ -73,7 +73,7 @@ def test_layout_and_content(make_run: MakeRun, tmp_path: Path) -> None:
     # Volumes are those of the latent points beside them, with the true pixel size.
     for folder in (kmeans, result.pc(1), result.pc(2)):
         z = read_z_values(folder / "z_values.txt")
-        again = run_to_end(decode(run, 2, z[-1:], tmp_path / "again"))[0]
+        again = run_to_end(decode(run, 2, z[-1:], tmp_path / f"again-{folder.name}"))[0]
         volume = read_volume(folder / f"vol_{len(z):03d}.mrc")
         np.testing.assert_array_equal(volume.data, read_volume(again).data)
         assert volume.pixel_size == pytest.approx((2.5,) * 3)
