@@ -110,13 +110,14 @@ def _picture(fsc: HalfMapFSC, count: int) -> np.ndarray:
 @contextlib.contextmanager
 def _together(out: Path) -> Iterator[Path]:
     """A folder whose files move to `out` together, once all are there."""
+    folder = None
     try:
         folder = Path(tempfile.mkdtemp(prefix=".backproject-", dir=out))
-    except OSError as error:
-        raise InputError(writing_failed(error), file=out) from error
-    try:
         yield folder
         for path in sorted(folder.iterdir()):
             path.replace(out / path.name)
+    except OSError as error:
+        raise InputError(writing_failed(error), file=out) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
