@@ -65,10 +65,10 @@ class PointField(QWidget):
         """Give the present point back on Escape, and when the focus goes elsewhere."""
         if self._edited and event.type() == QEvent.Type.FocusOut:
             self._give_back()
-        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            if self._edited and event.key() == Qt.Key.Key_Escape:
-                self._give_back()
-                return True
+        escaped = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if self._edited and escaped and event.type() == QEvent.Type.KeyPress:
+            self._give_back()
+            return True
         return super().eventFilter(watched, event)
 
     def set_z(self, z: npt.NDArray[np.float32] | None) -> None:

@@ -12,7 +12,6 @@ from napari_cryodrgn.widgets.explore_history import go_back, go_forward
 from napari_cryodrgn.widgets.explore_requests import StateRequests
 from napari_cryodrgn.widgets.latent_axes import PlotAxes, column_title
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse, LatentTool, PlotForTools
-from napari_cryodrgn.widgets.theme import PICK_COLOUR
 
 STILL = 4.0
 """A press that moves less than this many px before its release is a click."""
@@ -29,8 +28,9 @@ SETTLE = 350
 ARROWS = {"Left": (0.0, -1.0), "Right": (0.0, 1.0), "Up": (1.0, 0.0), "Down": (-1.0, 0.0)}
 """(y, x)."""
 
-CONE = 0.7
-"""Sine of half the angle within which a particle lies 'in that direction'."""
+CONES = (0.75, 0.97)
+"""Sine of half the angle within which a particle lies 'in that direction'; the wider one where
+the narrower holds none."""
 
 REACH = 4
 """How far it may lie, in widths of the canvas."""
@@ -240,12 +240,13 @@ class ExploreTool(LatentTool):
             return None
         native = self.plot.canvas.native
         reach = REACH * max(native.width(), native.height()) * unit
-        distance = pixels * unit
-        while distance < reach:
-            found = self.plot.nearest(here + distance * direction, CONE * distance)
-            if found is not None:
-                return found
-            distance *= 1.3
+        for sine in CONES:
+            distance = pixels * unit
+            while distance < reach:
+                found = self.plot.nearest(here + distance * direction, sine * distance)
+                if found is not None:
+                    return found
+                distance *= 1.3
         return None
 
     def _settle_nudge(self) -> None:
@@ -265,9 +266,6 @@ class ExploreTool(LatentTool):
         if not state.moving:
             self._settled = state
             self._previewed = None
-        axes = self.plot.axes
-        place = None if axes is None or state.pick is not None else axes.from_z(state.z)
-        self.plot.canvas.show_mark("state", place, style="cross", colour=PICK_COLOUR)
 
     def _hear_preview(self, on: bool) -> None:
         if not on:
