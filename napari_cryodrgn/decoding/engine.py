@@ -145,7 +145,9 @@ class DecodeEngine:
         Parameters
         ----------
         z_values : (n, zdim) array-like
-            Latent points, the most telling first; instead of those given before.
+            Latent points; instead of those given before. Particles drawn at random, in that
+            order, serve best: they are dense where one will look. Centres of clusters and
+            outlying particles may follow.
         """
         rows = np.array(z_values, dtype=np.float32)
         with self._changed:
