@@ -34,13 +34,12 @@ from napari_cryodrgn.session_records import (
     State,
 )
 from napari_cryodrgn.session_volumes import (
-    N_SEEDS,
     Call,
     MakeDecoder,
     VolumeFeed,
     decode_engine,
+    drawn_states,
     missing_weights_text,
-    spread_states,
 )
 
 if TYPE_CHECKING:
@@ -347,7 +346,7 @@ class Session:
             start = step * int(np.argmin(np.square(some - some.mean(axis=0)).sum(axis=1)))
         else:
             start = self.pick_now.position
-        spread = spread_states(latent.mu, start, N_SEEDS) if self.decodable else []
+        spread = drawn_states(latent.mu, start) if self.decodable else []
         self._volumes.set_run(self.run, spread)
         free = self.state_now
         if free is not None and free.pick is None and free.z.size == latent.mu.shape[1]:

@@ -292,8 +292,7 @@ class VolumeFeed:
             self._await(False)
         if self.scale is None:
             self.scale = IntensityScale.over(self._scales)
-        if current or not shown.moving:
-            self._show(shown)
+        self._show(shown)
         if current and shown.last:
             self._seed()
             self._ask_aside()
@@ -421,14 +420,17 @@ def missing_weights_text(run: OpenRun) -> str:
     return f"Nothing can be decoded: {missing} is not there. Looked in {looked}"
 
 
-def spread_states(
-    mu: npt.NDArray[np.float32], start: int, n: int = N_REFERENCES
-) -> list[npt.NDArray[np.float32]]:
-    """Latent coordinates of n particles far from each other and from the first one."""
-    sample = mu[:: max(1, len(mu) // 2000)]
+def drawn_states(mu: npt.NDArray[np.float32], start: int) -> list[npt.NDArray[np.float32]]:
+    """Latent coordinates of particles drawn at random, those far from each other first.
+
+    Drawn, so that they lie where most particles do: the extremes of all would be junk. The
+    same for the same latents.
+    """
+    n = min(N_SEEDS, len(mu))
+    sample = mu[np.random.default_rng(0).choice(len(mu), n, replace=False)]
     distance = np.square(sample - mu[start]).sum(axis=1)
     chosen: list[npt.NDArray[np.float32]] = []
-    while len(chosen) < n and distance.max() > 0:
+    while distance.max(initial=0) > 0:
         chosen.append(sample[int(np.argmax(distance))])
         distance = np.minimum(distance, np.square(sample - chosen[-1]).sum(axis=1))
     return chosen

@@ -24,10 +24,15 @@ class Latest(Generic[Result]):
         Called on the GUI thread with each result that is still wanted.
     name : str
         Name of the thread.
+    every : bool
+        Whether to deliver also what has been computed when a newer request came meanwhile: a
+        drag then shows how it goes, instead of nothing until it rests.
     """
 
-    def __init__(self, done: Callable[[Result], object], name: str) -> None:
+    def __init__(self, done: Callable[[Result], object], name: str, *, every: bool = False) -> None:
         self._done = done
+        self._every = every
+        self._cancelled = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._gui = GuiThread()
         self._wanted = 0
@@ -42,6 +47,7 @@ class Latest(Generic[Result]):
     def cancel(self) -> None:
         """Want nothing of what was requested."""
         self._wanted += 1
+        self._cancelled = self._wanted
 
     def stop(self) -> None:
         """Drop what waits; nothing is delivered any more."""
@@ -61,5 +67,6 @@ class Latest(Generic[Result]):
         self._gui.post(partial(self._deliver, number, result))
 
     def _deliver(self, number: int, result: Result) -> None:
-        if number == self._wanted and not self._stopped:
+        wanted = number > self._cancelled if self._every else number == self._wanted
+        if wanted and not self._stopped:
             self._done(result)

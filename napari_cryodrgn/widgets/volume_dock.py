@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QColorDialog,
@@ -28,13 +29,20 @@ from qtpy.QtWidgets import (
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, ShownVolume
+from napari_cryodrgn.session_volumes import QUICK_RUNGS
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
 from napari_cryodrgn.widgets.tasks import Failure, start_task
 from napari_cryodrgn.widgets.volume_layers import STYLES, VolumeLayers, software_rendering
-from napari_cryodrgn.widgets.volume_words import details_of, facts_text, layer_name, title_text
+from napari_cryodrgn.widgets.volume_words import (
+    details_of,
+    facts_text,
+    layer_name,
+    status_text,
+    title_text,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -44,6 +52,29 @@ EMPTY_TEXT = (
     "Open a run in the Latent space dock and click a particle there: "
     "its volume appears in the main canvas, and here is what it is."
 )
+
+
+BUSY_MILLISECONDS = 400
+"""How long something is awaited before the bar says so."""
+
+WORDS_SECONDS = 0.25
+"""How often the words change while something is being dragged."""
+
+
+class Seldom:
+    """Says whether it is time again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = -seconds
+
+    def due(self) -> bool:
+        """Whether so many seconds have passed since it was last said."""
+        return time.monotonic() - self._last >= self._seconds
+
+    def said(self) -> None:
+        """Begin to count anew."""
+        self._last = time.monotonic()
 
 
 class VolumeDock(SessionDock):
@@ -61,6 +92,10 @@ class VolumeDock(SessionDock):
         self.keep_button = QPushButton("Keep this state")
         self.save_button = QPushButton("Save as .mrc…")
         self._busy = QProgressBar()
+        self._busy_timer = QTimer(self)
+        self._busy_timer.setSingleShot(True)
+        self._busy_timer.timeout.connect(partial(self._move_bar, True))
+        self._words = Seldom(WORDS_SECONDS)
         self._title, self._facts, self._note = QLabel(), QLabel(), QLabel()
         self._lay_out()
         self._connect()
@@ -137,10 +172,23 @@ class VolumeDock(SessionDock):
             self.save_to(Path(path), pixel_size)
 
     def save_to(self, path: Path, pixel_size: float) -> None:
-        """Write the volume shown, in a worker thread."""
+        """Write the volume shown, in full, in a worker thread.
+
+        Of a surrogate or a preview the exact volume is decoded first.
+        """
         volume = self.layers.volume
         if volume is None:
             return
+        if volume.rung in QUICK_RUNGS:
+            self.notices.say(f"Decoding in full for {path.name}…")
+            size = pixel_size * volume.box / (volume.full_box or volume.box)
+            self.session.decode_aside(
+                volume.z, lambda exact: self._write(path, exact, size), volume.pick
+            )
+        else:
+            self._write(path, volume, pixel_size)
+
+    def _write(self, path: Path, volume: ShownVolume, pixel_size: float) -> None:
         self.own(
             start_task(
                 partial(_writing, path, volume, pixel_size),
@@ -171,6 +219,12 @@ class VolumeDock(SessionDock):
         if rescaled:
             self.contour.set_scale(scale, self.layers.level)
         self._pages.setCurrentIndex(1)
+        # Any text that changes has all of the window put together again, which without a
+        # graphics card takes longer than the surface itself.
+        if volume.moving and not self._words.due():
+            return
+        self._words.said()
+        self.viewer.status = status_text(volume)
         self._title.setText(title_text(volume))
         self._facts.setText(facts_text(volume))
         note = ""
@@ -183,9 +237,18 @@ class VolumeDock(SessionDock):
         self._note.setVisible(bool(note))
 
     def _show_busy(self, busy: bool) -> None:
+        # Only for what takes long: a bar that moves has all of the window painted again.
+        if busy:
+            self._busy_timer.start(BUSY_MILLISECONDS)
+        else:
+            self._busy_timer.stop()
+            self._move_bar(False)
+
+    def _move_bar(self, moves: bool) -> None:
         # A bar that comes and goes would make everything below it jump.
-        self._busy.setRange(0, 0 if busy else 1)
-        self._busy.setValue(0)
+        if (self._busy.maximum() == 0) != moves:
+            self._busy.setRange(0, 0 if moves else 1)
+            self._busy.setValue(0)
 
     def _forget(self, _: object) -> None:
         self._pages.setCurrentIndex(0)

@@ -27,6 +27,7 @@ from napari_cryodrgn.widgets.placement import (
 )
 from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
+from napari_cryodrgn.widgets.volume_words import details_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -53,12 +54,15 @@ class VolumeLayers:
 
     def __init__(self, viewer: ViewerModel, mode: Mode = "surface") -> None:
         self._viewer = viewer
-        self._meshes: Latest[Mesh] = Latest(self._take_mesh, "surface")
+        self._meshes: Latest[tuple[Mesh, ShownVolume]] = Latest(
+            self._take_mesh, "surface", every=True
+        )
         self._image: Image | None = None
         self._surface: Surface | None = None
         self._volume: ShownVolume | None = None
         self._mesh: Mesh | None = None
         self._mesh_volume: ShownVolume | None = None
+        self._image_volume: ShownVolume | None = None
         self._kept = 0
         self.scale: IntensityScale | None = None
         self.level = 0.0
@@ -70,6 +74,11 @@ class VolumeLayers:
     def volume(self) -> ShownVolume | None:
         """What is shown."""
         return self._volume
+
+    @property
+    def painted(self) -> ShownVolume | None:
+        """What the live layer holds: in surface mode it is the one whose mesh has come."""
+        return self._mesh_volume if self.mode == "surface" else self._image_volume
 
     @property
     def live(self) -> Image | Surface | None:
@@ -91,13 +100,12 @@ class VolumeLayers:
         image_was = self._present(self._image)
         if self.scale is not scale:
             self._rescale(scale)
-        if image_was:
-            self._image.data = volume.data  # type: ignore[union-attr]
-            self._place(self._image)
-        else:
+        if not image_was:
             self._add_image()
+        elif self.mode == "volume" or volume.last:
+            self._fill_image()
         if self._present(self._surface):
-            self._place(self._surface)  # before its mesh comes: napari wants all units alike
+            self._set_units(self._surface)  # before its mesh comes: napari wants all alike
         self._ask_mesh()
         if first:
             self._look()
@@ -111,6 +119,8 @@ class VolumeLayers:
     def set_mode(self, mode: Mode) -> None:
         """Show a surface, or render the volume."""
         self.mode = mode
+        if mode == "volume" and self._present(self._image):
+            self._fill_image()
         self._ask_mesh()
         self._show_mode()
 
@@ -188,6 +198,15 @@ class VolumeLayers:
             self._image.contrast_limits = (low, high)
             self._image.iso_threshold = self.level
 
+    def _fill_image(self) -> None:
+        """Give the image what is shown; while it is hidden, only what stays."""
+        if self._volume is None or self._image is None or self._image_volume is self._volume:
+            return
+        self._image_volume = self._volume
+        self._image.data = self._volume.data
+        self._place(self._image, self._volume)
+        self._image.metadata = details_of(self._volume)
+
     def _add_image(self) -> None:
         if self._volume is None:
             return
@@ -196,7 +215,9 @@ class VolumeLayers:
             self.colour,
             name=IMAGE_NAME,
             visible=self.mode == "volume",
+            metadata=details_of(self._volume),
         )
+        self._image_volume = self._volume
         self._viewer.add_layer(self._image)
 
     def _new_image(self, volume: ShownVolume, colour: str, **options: Any) -> Image:
@@ -222,20 +243,23 @@ class VolumeLayers:
         volume = self._volume
         if volume is None or self.mode != "surface":
             return
-        self._meshes.request(partial(mesh_of, volume.data, self.level))
+        self._meshes.request(partial(_meshed, volume, self.level))
 
-    def _take_mesh(self, mesh: Mesh) -> None:
-        volume = self._volume
-        if volume is None:
+    def _take_mesh(self, meshed: tuple[Mesh, ShownVolume]) -> None:
+        mesh, volume = meshed
+        if self._volume is None:
             return
         self._mesh, self._mesh_volume = mesh, volume
         if self._present(self._surface):
+            self._place(self._surface, volume)
             self._surface.data = layer_data(mesh)  # type: ignore[union-attr]
-            self._place(self._surface)
+            self._surface.metadata = details_of(volume)  # type: ignore[union-attr]
         else:
-            self._surface = _new_surface(mesh, volume, self.colour, name=SURFACE_NAME)
+            self._surface = _new_surface(
+                mesh, volume, self.colour, name=SURFACE_NAME, metadata=details_of(volume)
+            )
             self._viewer.add_layer(self._surface)
-        self._show_mode()
+            self._show_mode()
 
     def _show_mode(self) -> None:
         if self._image is not None:
@@ -250,10 +274,17 @@ class VolumeLayers:
         """Whether the layer is still there: anybody may delete it from the list."""
         return layer is not None and layer in self._viewer.layers
 
-    def _place(self, layer: Layer | None) -> None:
+    def _set_units(self, layer: Layer | None) -> None:
         if layer is None or self._volume is None:
             return
-        for name, value in _placement(self._volume, type(layer)).items():
+        wanted = units(self._volume.pixel_size is not None)
+        if tuple(map(str, layer.units)) != wanted:
+            layer.units = wanted
+
+    def _place(self, layer: Layer | None, volume: ShownVolume) -> None:
+        if layer is None:
+            return
+        for name, value in _placement(volume, type(layer)).items():
             now = getattr(layer, name)
             same = tuple(map(str, now)) == value if name == "units" else np.allclose(now, value)
             if not same:
@@ -279,6 +310,11 @@ def software_rendering() -> bool:
     finally:
         context.doneCurrent()
     return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
+
+
+def _meshed(volume: ShownVolume, level: float) -> tuple[Mesh, ShownVolume]:
+    """The surface of a volume; not smoothed while a better one is still to come."""
+    return mesh_of(volume.data, level, smooth=volume.last and not volume.moving), volume
 
 
 def _placement(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:

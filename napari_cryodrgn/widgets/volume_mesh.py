@@ -46,7 +46,7 @@ class Mesh:
 _NOTHING = (np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
 
 
-def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
+def mesh_of(data: npt.NDArray[np.float32], level: float, *, smooth: bool = True) -> Mesh:
     """The surface at a density; finer than the voxels where the box is small, coarser where large.
 
     Parameters
@@ -55,6 +55,8 @@ def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
         Density, z, y, x.
     level : float
         Density along the surface.
+    smooth : bool
+        Whether to interpolate a small box; without, it takes an eighth of the time.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def mesh_of(data: npt.NDArray[np.float32], level: float) -> Mesh:
     if not float(data.min()) < level < float(data.max()):
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), level)
     step = 1 if max(data.shape) <= LARGEST_BOX else 2
-    fine = 2 if max(data.shape) <= SMALL_BOX else 1
+    fine = 2 if smooth and max(data.shape) <= SMALL_BOX else 1
     vertices, faces, _, _ = marching_cubes(
         doubled(data) if fine == 2 else data,
         level,

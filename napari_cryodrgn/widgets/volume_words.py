@@ -34,6 +34,8 @@ def facts_text(volume: ShownVolume) -> str:
     facts = [rung_text(volume), size]
     if volume.seconds is not None:
         facts.append(seconds_text(volume.seconds))
+    if measured_text(volume):
+        facts.append(measured_text(volume))
     lines.append("  ·  ".join(facts))
     return "\n".join(lines)
 
@@ -48,6 +50,23 @@ def rung_text(volume: ShownVolume) -> str:
     of = volume.full_box
     size = f"{volume.box} px" if of in (None, volume.box) else f"{volume.box} px of {of}"
     return f"{volume.rung}, {size}"
+
+
+def measured_text(volume: ShownVolume) -> str:
+    """What the surrogate of this z turned out to be worth; "" where there was none."""
+    if volume.measured_error is None:
+        return ""
+    return f"its surrogate was {volume.measured_error:.0%} off".replace("%", " %")
+
+
+def status_text(volume: ShownVolume) -> str:
+    """One line for the status bar: rung, z, time."""
+    parts = [rung_text(volume)]
+    if len(volume.z):
+        parts.append(f"z {z_text(volume)}")
+    if volume.seconds is not None:
+        parts.append(seconds_text(volume.seconds))
+    return " · ".join(parts)
 
 
 def z_text(volume: ShownVolume) -> str:
