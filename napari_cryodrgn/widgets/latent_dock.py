@@ -106,6 +106,8 @@ class LatentDock(SessionDock):
 
     def _start(self) -> None:
         """Show what the session has open already."""
+        for tool in self.tools.tools.values():
+            tool.hinted.connect(self._hint.setText)
         first = next(iter(self.tools.tools), None)
         if first is not None:
             self.tools.choose(first)

@@ -34,8 +34,9 @@ REDRAW_AFTER = 120
 AROUND = 0.35
 """How much more than the view is drawn on each side, in widths of it: for the next movement."""
 
-MOST_IN_SOFTWARE = 50_000
-"""Points drawn at most where OpenGL is software, which takes 0.1 s a frame for twice as many."""
+MOST_IN_SOFTWARE = 30_000
+"""Points drawn at most where OpenGL is software, which takes 0.1 s a frame for three times as
+many; all else is density, and all of what is near once one is near."""
 
 
 class LatentPlot(QWidget):
@@ -264,7 +265,9 @@ class LatentPlot(QWidget):
         everything = picture.drawing.whole and len(picture.drawing.drawn) == len(
             picture.scatter.placed
         )
-        unchanged = choice.masks == picture.choice.masks and choice.most == picture.choice.most
+        unchanged = (
+            _same_masks(choice.masks, picture.choice.masks) and choice.most == picture.choice.most
+        )
         if everything and unchanged:
             return
         self._views.request(partial(redrawn, picture, choice, region=region, projection=projection))
@@ -301,7 +304,7 @@ class LatentPlot(QWidget):
             self.canvas.input.cancel()
             self.axes_changed.emit()
         self._tell_shown()
-        if picture.choice.masks != tuple(self._masks):
+        if not _same_masks(picture.choice.masks, self._masks):
             self._redraw()
 
     def _show_view(self, picture: Picture) -> None:
@@ -376,6 +379,13 @@ class LatentPlot(QWidget):
 
     def _on_screen(self, scatter: Scatter) -> npt.NDArray[np.float32]:
         return self.canvas.projection().places(scatter.points)
+
+
+def _same_masks(one: Masks, other: Masks) -> bool:
+    """Whether these are the very same arrays, which never change, in the same colours."""
+    return [(id(mask), colour) for mask, colour in one] == [
+        (id(mask), colour) for mask, colour in other
+    ]
 
 
 def _nearest_in_z(latent: LatentSpace, state: State) -> tuple[State, int]:

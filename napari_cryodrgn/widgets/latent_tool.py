@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.latent_axes import PlotAxes
@@ -101,7 +101,11 @@ class LatentTool(QObject):
         Path of an ``.svg`` file, or the name of one of napari's icons.
     modifiers_text : str
         One line on the mouse and the modifier keys, shown below the plot.
+    hinted : Signal(str)
+        Another line to show there for now.
     """
+
+    hinted = Signal(str)
 
     name = ""
     title = ""

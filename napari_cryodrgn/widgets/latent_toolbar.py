@@ -21,6 +21,7 @@ TOOLS: tuple[str, ...] = (
     "selection_polygon:PolygonTool",
     "selection_rectangle:RectangleTool",
     "selection_brush:BrushTool",
+    "selection_mark_tool:GoodBadTool",
 )
 """Tools, "module:Class" within this package, in the order of their buttons; the first is chosen
 at first. Each is imported when a plot is made."""

@@ -31,7 +31,7 @@ class BrushTool(SelectionTool):
     icon = "paint"
     shape = "brush"
     tooltip = "Paint over particles to select them, with a circle."
-    modifiers_text = f"Paint over particles, [ ] change the size. {MODIFIERS_TEXT}"
+    modifiers_text = f"Paint over particles · [ ]: size · {MODIFIERS_TEXT}"
 
     def __init__(self, plot: PlotForTools) -> None:
         super().__init__(plot)
@@ -60,11 +60,13 @@ class BrushTool(SelectionTool):
         stroke = np.array([place.place for place in self._stroke], dtype=np.float64)
         radius = self.radius * units_per_pixel(self._stroke[0])
         self._stroke = []
+        self.end()
         self._draw(mouse)
         self.select(partial(inside_brush, stroke=stroke, radius=radius))
 
     def hover(self, mouse: CanvasMouse) -> None:
         """Show the circle beneath the mouse, in the colour of what a press would do."""
+        super().hover(mouse)
         self.how = combine_of(mouse.modifiers)
         self._draw(mouse)
 
@@ -80,6 +82,7 @@ class BrushTool(SelectionTool):
 
     def cancel(self) -> None:
         """Forget what was painted."""
+        self.end()
         self._stroke, self._mouse = [], None
         self.show(None)
 

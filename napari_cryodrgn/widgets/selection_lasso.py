@@ -27,7 +27,7 @@ class LassoTool(SelectionTool):
     icon = "polygon_lasso"
     shape = "lasso"
     tooltip = "Draw round particles to select them. A click alone picks a particle."
-    modifiers_text = f"Draw round particles. {MODIFIERS_TEXT}"
+    modifiers_text = f"Draw round particles · {MODIFIERS_TEXT}"
 
     def __init__(self, plot: PlotForTools) -> None:
         super().__init__(plot)
@@ -52,13 +52,16 @@ class LassoTool(SelectionTool):
     def release(self, mouse: CanvasMouse) -> None:
         """Select what lies inside."""
         self.move(mouse)
-        polygon, reach = self._places(), self._reach
+        path, polygon, reach = self._path, self._places(), self._reach
         self.cancel()
-        if len(polygon) >= 3 and reach >= SMALLEST:
+        if path and reach < SMALLEST:
+            self.pick(path[0])
+        elif len(polygon) >= 3:
             self.select(partial(inside_polygon, polygon=polygon))
 
     def cancel(self) -> None:
         """Forget what was drawn."""
+        self.end()
         self._path = []
         self.show(None)
 

@@ -21,10 +21,10 @@ WORDS: dict[Combine, str] = {
     "replace": "selects anew",
     "add": "adds to the selection",
     "subtract": "takes away from the selection",
-    "intersect": "keeps of the selection what lies inside",
+    "intersect": "keeps only what lies inside of the selection",
 }
 
-MODIFIERS_TEXT = "Shift adds · Alt takes away · Shift+Alt keeps what lies inside"
+MODIFIERS_TEXT = "Shift: add · Alt: take away · both: keep inside"
 
 
 def combine_of(modifiers: Collection[str]) -> Combine:

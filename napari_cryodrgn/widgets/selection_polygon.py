@@ -8,13 +8,13 @@ import numpy as np
 
 from napari_cryodrgn.latent.selection import inside_polygon
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse, PlotForTools
-from napari_cryodrgn.widgets.selection_modes import MODIFIERS_TEXT
+from napari_cryodrgn.widgets.selection_modes import MODIFIERS_TEXT, WORDS
 from napari_cryodrgn.widgets.selection_tool import SelectionTool, pixels_between
 
 STILL = 4.0
 """Two clicks that are no farther apart than this, px, mean one corner."""
 
-HINT = "Click corners; double click or Enter closes, Backspace takes back, Escape gives up"
+HINT = "Enter or double click closes, Backspace takes back, Escape gives up"
 
 
 class PolygonTool(SelectionTool):
@@ -25,8 +25,8 @@ class PolygonTool(SelectionTool):
     key = "P"
     icon = "polygon"
     shape = "polygon"
-    tooltip = "Click corners round particles to select them. Keys held at the first corner count."
-    modifiers_text = f"{HINT}. {MODIFIERS_TEXT}"
+    tooltip = f"Click corners round particles to select them. {HINT}."
+    modifiers_text = f"Click corners · double click closes · {MODIFIERS_TEXT}"
 
     def __init__(self, plot: PlotForTools) -> None:
         super().__init__(plot)
@@ -40,6 +40,7 @@ class PolygonTool(SelectionTool):
         if not self._corners or pixels_between(self._corners[-1], mouse) > STILL:
             self._corners.append(mouse)
         self._draw(None)
+        self.hint(f"This polygon {WORDS[self.how]}. {HINT}")
         return True
 
     def move(self, mouse: CanvasMouse) -> None:
@@ -52,6 +53,8 @@ class PolygonTool(SelectionTool):
         """Show the polygon as it would be with a corner here."""
         if self._corners:
             self._draw(mouse)
+        else:
+            super().hover(mouse)
 
     def double_click(self, mouse: CanvasMouse) -> bool:
         """Close the polygon."""
@@ -75,6 +78,7 @@ class PolygonTool(SelectionTool):
 
     def cancel(self) -> None:
         """Give the polygon up."""
+        self.end()
         self._corners, self._mouse = [], None
         self.show(None)
 

@@ -24,7 +24,7 @@ class RectangleTool(SelectionTool):
     icon = "rectangle"
     shape = "rectangle"
     tooltip = "Drag a rectangle over particles to select them. A click alone picks a particle."
-    modifiers_text = f"Drag a rectangle. {MODIFIERS_TEXT}"
+    modifiers_text = f"Drag a rectangle · {MODIFIERS_TEXT}"
 
     def __init__(self, plot: PlotForTools) -> None:
         super().__init__(plot)
@@ -46,11 +46,16 @@ class RectangleTool(SelectionTool):
         """Select what lies inside."""
         corner = self._corner
         self.cancel()
-        if corner is not None and pixels_between(corner, mouse) >= SMALLEST:
+        if corner is None:
+            return
+        if pixels_between(corner, mouse) < SMALLEST:
+            self.pick(corner)
+        else:
             corners = (np.asarray(corner.place, float), np.asarray(mouse.place, float))
             self.select(partial(inside_rectangle, corner=corners[0], opposite=corners[1]))
 
     def cancel(self) -> None:
         """Forget what was drawn."""
+        self.end()
         self._corner = None
         self.show(None)

@@ -12,7 +12,7 @@ from napari_cryodrgn.latent.selection import Combine, Mask
 from napari_cryodrgn.latent.space import LatentSpace
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse, LatentTool, PlotForTools
 from napari_cryodrgn.widgets.latent_viewer import PICK_RADIUS
-from napari_cryodrgn.widgets.selection_modes import COLOURS, combine_of
+from napari_cryodrgn.widgets.selection_modes import COLOURS, WORDS, combine_of
 from napari_cryodrgn.widgets.selection_work import InOrder
 
 Places = npt.NDArray[np.float32]
@@ -36,6 +36,7 @@ class SelectionTool(LatentTool):
     def __init__(self, plot: PlotForTools) -> None:
         super().__init__(plot)
         self.how: Combine = "replace"
+        self._hint = self.modifiers_text
         self._work: InOrder[Mask] = InOrder("selection")
 
     @property
@@ -46,6 +47,26 @@ class SelectionTool(LatentTool):
     def begin(self, mouse: CanvasMouse) -> None:
         """A shape begins here: what it will do is settled."""
         self.how = combine_of(mouse.modifiers)
+        self.hint(f"This {self.shape} {WORDS[self.how]}")
+
+    def end(self) -> None:
+        """The shape is finished, or given up."""
+        self.hint(self.modifiers_text)
+
+    def hover(self, mouse: CanvasMouse) -> None:
+        """Say what a press would do with the keys that are held."""
+        words = f"A {self.shape} now {WORDS[combine_of(mouse.modifiers)]}"
+        self.hint(words if mouse.modifiers else self.modifiers_text)
+
+    def activate(self) -> None:
+        """The line below the plot is that of this tool."""
+        self._hint = self.modifiers_text
+
+    def hint(self, words: str) -> None:
+        """Say something below the plot, where that is not said already."""
+        if words != self._hint:
+            self._hint = words
+            self.hinted.emit(words)
 
     def show(self, outline: npt.NDArray[np.floating] | None, *, closed: bool = True) -> None:
         """Draw the shape as it is now, (M, 2) places (y, x), in the colour of what it will do."""
@@ -71,6 +92,12 @@ class SelectionTool(LatentTool):
         made = f"{self.shape} in {', '.join(axes.names)}"
         done = partial(self._apply, latent, self.how, made)
         self._work.request(partial(inside, self.plot.points), done)
+
+    def pick(self, mouse: CanvasMouse) -> None:
+        """A click without keys, which draws no shape: pick the particle beneath it."""
+        position = None if mouse.modifiers else self.plot.nearest(mouse.place, mouse.radius)
+        if position is not None:
+            self.plot.session.pick(position)
 
     def _apply(self, latent: LatentSpace, how: Combine, made: str, mask: Mask) -> None:
         if self.plot.latent is not latent:

@@ -13,8 +13,10 @@ from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.docks import LATENT, find_dock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.messages import NoticeBar
+from napari_cryodrgn.widgets.selection_marks import junk_marks
 from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
 from napari_cryodrgn.widgets.selections_find import FindPanel
+from napari_cryodrgn.widgets.selections_junk import JunkPanel
 from napari_cryodrgn.widgets.selections_table import NamedSelections
 from napari_cryodrgn.widgets.selections_working import WorkingSelection
 
@@ -42,16 +44,20 @@ class SelectionsDock(SessionDock):
         self.named = NamedSelections(book, hidden, self.notices)
         self.find = FindPanel(self.session)
         self.clusters = ClusterPanel(self.session, self.notices, self.own, self._theme)
+        self.junk = JunkPanel(self.session, self.own, self._theme)
         self.tabs = QTabWidget()
         self._lay_out()
         add_undo_keys(self, book)
         for signal in (book.changed, book.named_changed, book.done):
             self.listen(signal, self.working.refresh)
         self.listen(book.named_changed, self.named.refresh)
+        self.listen(book.changed, self.junk.refresh)
+        self.listen(junk_marks(book).changed, self.junk.refresh)
         self.listen(hidden.changed, self.named.refresh)
         self.listen(self.session.latent_changed, self._follow)
         self.at_end(self.find.shutdown)
         self.clusters.column_made.connect(self._colour_plot)
+        self.junk.column_made.connect(self._colour_plot)
         self.clusters.embedding_made.connect(self._show_embedding)
         self._follow()
 
@@ -61,6 +67,7 @@ class SelectionsDock(SessionDock):
         self._stack.setCurrentIndex(0 if latent is None else 1)
         self.find.set_latent(latent)
         self.clusters.follow()
+        self.junk.follow()
         self.working.refresh()
         self.named.refresh()
 
@@ -84,6 +91,7 @@ class SelectionsDock(SessionDock):
         self.tabs.addTab(self.named, "Kept")
         self.tabs.addTab(scrolled(self.find), "By value")
         self.tabs.addTab(self.clusters, "Clusters")
+        self.tabs.addTab(scrolled(self.junk), "Good / bad")
         body = QWidget()
         inner = QVBoxLayout(body)
         inner.setContentsMargins(0, 0, 0, 0)
