@@ -55,8 +55,8 @@ class ExploreTool(LatentTool):
     )
     icon = "select"
     modifiers_text = (
-        "Click: nearest particle  ·  Drag: the molecule follows (UMAP: nearest particle)  ·  "
-        "Arrows: nudge, Shift more  ·  Esc: undo the drag  ·  Right drag: move the plot"
+        "Drag: follow (UMAP: nearest particle)  ·  Arrows (+Shift): nudge  ·  Esc: back  ·  "
+        "Right drag: pan"
     )
 
     def __init__(self, plot: PlotForTools) -> None:
