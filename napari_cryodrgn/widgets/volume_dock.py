@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,16 +27,20 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cryodrgn.imaging.volume_filter import VolumeFilter, crop_to_contents
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, ShownVolume
 from napari_cryodrgn.session_volumes import QUICK_RUNGS
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
+from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
 from napari_cryodrgn.widgets.tasks import Failure, start_task
+from napari_cryodrgn.widgets.volume_filters import FilterPanel
 from napari_cryodrgn.widgets.volume_layers import STYLES, VolumeLayers, software_rendering
+from napari_cryodrgn.widgets.volume_pins import PinList
 from napari_cryodrgn.widgets.volume_words import (
     details_of,
     facts_text,
@@ -91,6 +96,8 @@ class VolumeDock(SessionDock):
         self.colour_button = QPushButton()
         self.keep_button = QPushButton("Keep this state")
         self.save_button = QPushButton("Save as .mrc…")
+        self.filters = FilterPanel()
+        self.pins = PinList(self.viewer, self.session, self.own)
         self._busy = QProgressBar()
         self._busy_timer = QTimer(self)
         self._busy_timer.setSingleShot(True)
@@ -111,7 +118,10 @@ class VolumeDock(SessionDock):
         self.volume_button.clicked.connect(partial(self.set_mode, "volume"))
         self.style_box.activated.connect(self._choose_style)
         self.contour.changed.connect(self.layers.set_level)
+        self.filters.changed.connect(self._filter)
         self.colour_button.clicked.connect(self._choose_colour)
+        self.viewer.layers.events.removed.connect(self._refresh_pins)
+        self.at_end(partial(self.viewer.layers.events.removed.disconnect, self._refresh_pins))
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self.save)
         self.listen(self.session.volume_changed, self._show_volume)
@@ -144,8 +154,10 @@ class VolumeDock(SessionDock):
         if volume is None:
             return
         taken = {layer.name for layer in self.viewer.layers}
+        colour = self.layers.next_colour
         layer = self.layers.keep(layer_name(volume, taken), details_of(volume))
         if layer is not None:
+            self.pins.add(layer, colour, volume, self.layers.level)
             self.viewer.status = f"Kept as layer '{layer.name}'"
 
     def save(self) -> None:
@@ -191,12 +203,24 @@ class VolumeDock(SessionDock):
     def _write(self, path: Path, volume: ShownVolume, pixel_size: float) -> None:
         self.own(
             start_task(
-                partial(_writing, path, volume, pixel_size),
+                partial(_writing, path, volume, pixel_size, self._saved_as()),
                 f"Saving {path.name}",
                 done=lambda _: self.notices.say(f"Saved {path}"),
                 failed=self._show_failure,
             )
         )
+
+    def _saved_as(self) -> _SavedAs:
+        """What is done to a volume when it is saved, beside being decoded in full."""
+        kept = self.filters.save_filtered.isChecked()
+        crop = self.layers.level if self.filters.crop.isChecked() else None
+        return _SavedAs(self.layers.filter if kept else VolumeFilter(), crop)
+
+    def _filter(self) -> None:
+        self.layers.set_filter(self.filters.value(self.layers.level))
+
+    def _refresh_pins(self, _: object = None) -> None:
+        self.pins.refresh()
 
     def _choose_style(self) -> None:
         self.layers.set_style(self.style_box.currentData())
@@ -216,6 +240,7 @@ class VolumeDock(SessionDock):
             return
         rescaled = self.layers.scale is not scale
         self.layers.show(volume, scale)
+        self.pins.follow(volume)
         if rescaled:
             self.contour.set_scale(scale, self.layers.level)
         self._pages.setCurrentIndex(1)
@@ -254,6 +279,7 @@ class VolumeDock(SessionDock):
         self._pages.setCurrentIndex(0)
         self.notices.clear()
         self.layers.begin_anew()
+        self.pins.forget()
 
     def _show_message(self, notice: Notice) -> None:
         """Only what leaves this dock without a volume; the rest is the latent dock's to say."""
@@ -321,6 +347,8 @@ class VolumeDock(SessionDock):
             column.addWidget(widget)
         column.addLayout(grid)
         column.addLayout(buttons)
+        column.addWidget(self.pins)
+        column.addWidget(Fold("Filters", self.filters))
         column.addStretch(1)
         pages = QWidget()
         self._pages = QStackedLayout(pages)
@@ -340,9 +368,21 @@ class VolumeDock(SessionDock):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
 
-def _writing(path: Path, volume: ShownVolume, pixel_size: float) -> Task[Path]:
+@dataclass(frozen=True)
+class _SavedAs:
+    """Filter of a volume that is saved, and the density to whose box it is cropped."""
+
+    volume_filter: VolumeFilter
+    crop_level: float | None
+
+
+def _writing(path: Path, volume: ShownVolume, pixel_size: float, saved_as: _SavedAs) -> Task[Path]:
     from napari_cryodrgn.io.mrc import write_volume
 
     yield Progress(0, None, f"Saving {path.name}")
-    write_volume(path, volume.data, pixel_size)
+    data = saved_as.volume_filter.apply(volume.data, pixel_size)
+    corner = (0, 0, 0)
+    if saved_as.crop_level is not None:
+        data, corner = crop_to_contents(data, saved_as.crop_level)
+    write_volume(path, data, pixel_size, [pixel_size * place for place in reversed(corner)])
     return path

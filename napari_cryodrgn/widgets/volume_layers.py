@@ -9,14 +9,17 @@ How they are placed, with the true hand, see ``placement``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Layer, Surface
 from napari.utils.colormaps import Colormap
 from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
 
+from napari_cryodrgn.imaging.volume_filter import VolumeFilter
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
 from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.placement import (
@@ -54,9 +57,7 @@ class VolumeLayers:
 
     def __init__(self, viewer: ViewerModel, mode: Mode = "surface") -> None:
         self._viewer = viewer
-        self._meshes: Latest[tuple[Mesh, ShownVolume]] = Latest(
-            self._take_mesh, "surface", every=True
-        )
+        self._meshes: Latest[_Prepared] = Latest(self._take_mesh, "surface", every=True)
         self._image: Image | None = None
         self._surface: Surface | None = None
         self._volume: ShownVolume | None = None
@@ -67,6 +68,7 @@ class VolumeLayers:
         self.scale: IntensityScale | None = None
         self.level = 0.0
         self.mode: Mode = mode
+        self.filter = VolumeFilter()
         self.style = "mip"
         self.colour = LIVE_COLOUR
 
@@ -102,8 +104,8 @@ class VolumeLayers:
             self._rescale(scale)
         if not image_was:
             self._add_image()
-        elif self.mode == "volume" or volume.last:
-            self._fill_image()
+        elif self.filter.does_nothing and (self.mode == "volume" or volume.last):
+            self._fill_image(volume, volume.data)
         if self._present(self._surface):
             self._set_units(self._surface)  # before its mesh comes: napari wants all alike
         self._ask_mesh()
@@ -119,8 +121,8 @@ class VolumeLayers:
     def set_mode(self, mode: Mode) -> None:
         """Show a surface, or render the volume."""
         self.mode = mode
-        if mode == "volume" and self._present(self._image):
-            self._fill_image()
+        if mode == "volume" and self._volume is not None and self._present(self._image):
+            self._fill_image(self._volume, self._volume.data)
         self._ask_mesh()
         self._show_mode()
 
@@ -163,7 +165,7 @@ class VolumeLayers:
         volume = self._volume
         if volume is None:
             return None
-        colour = CATEGORY_COLOURS[(self._kept + 1) % len(CATEGORY_COLOURS)]
+        colour = self.next_colour
         common = {"name": name, "metadata": {**details, "level": self.level}}
         layer: Layer
         if self.mode == "surface":
@@ -178,6 +180,11 @@ class VolumeLayers:
         self._viewer.add_layer(layer)
         self._viewer.layers.selection.active = active
         return layer
+
+    @property
+    def next_colour(self) -> str:
+        """Colour of the state that is kept next."""
+        return CATEGORY_COLOURS[(self._kept + 1) % len(CATEGORY_COLOURS)]
 
     def shutdown(self) -> None:
         """Stop the thread; the layers stay as they are."""
@@ -198,14 +205,15 @@ class VolumeLayers:
             self._image.contrast_limits = (low, high)
             self._image.iso_threshold = self.level
 
-    def _fill_image(self) -> None:
-        """Give the image what is shown; while it is hidden, only what stays."""
-        if self._volume is None or self._image is None or self._image_volume is self._volume:
+    def _fill_image(self, volume: ShownVolume, data: npt.NDArray[np.float32]) -> None:
+        """Give the image what is shown, filtered or not; while hidden only what stays."""
+        if self._image is None:
             return
-        self._image_volume = self._volume
-        self._image.data = self._volume.data
-        self._place(self._image, self._volume)
-        self._image.metadata = details_of(self._volume)
+        self._image_volume = volume
+        if self._image.data is not data:
+            self._image.data = data
+        self._place(self._image, volume)
+        self._image.metadata = {**details_of(volume), "filter": self.filter}
 
     def _add_image(self) -> None:
         if self._volume is None:
@@ -232,22 +240,37 @@ class VolumeLayers:
             rendering=self.style,
             iso_threshold=self.level,
             blending="translucent",
-            **_placement(volume, Image),
+            **placement_of(volume, Image),
             **options,
         )
         image.contrast_limits_range = _range(scale, *limits)
         image.contrast_limits = limits
         return image
 
+    def set_filter(self, volume_filter: VolumeFilter) -> None:
+        """What is done to each volume before it is shown; the volume itself stays as it is."""
+        if volume_filter == self.filter:
+            return
+        self.filter = volume_filter
+        if volume_filter.does_nothing and self._volume is not None and self._present(self._image):
+            self._fill_image(self._volume, self._volume.data)
+        self._ask_mesh()
+
     def _ask_mesh(self) -> None:
         volume = self._volume
-        if volume is None or self.mode != "surface":
+        if volume is None or (self.mode != "surface" and self.filter.does_nothing):
             return
-        self._meshes.request(partial(_meshed, volume, self.level))
+        surface = self.mode == "surface"
+        self._meshes.request(partial(_prepared, volume, self.level, self.filter, surface))
 
-    def _take_mesh(self, meshed: tuple[Mesh, ShownVolume]) -> None:
-        mesh, volume = meshed
+    def _take_mesh(self, prepared: _Prepared) -> None:
+        mesh, volume = prepared.mesh, prepared.volume
         if self._volume is None:
+            return
+        seen = self.mode == "volume" or volume.last
+        if prepared.data is not volume.data and seen and self._present(self._image):
+            self._fill_image(volume, prepared.data)
+        if mesh is None:
             return
         self._mesh, self._mesh_volume = mesh, volume
         if self._present(self._surface):
@@ -284,7 +307,7 @@ class VolumeLayers:
     def _place(self, layer: Layer | None, volume: ShownVolume) -> None:
         if layer is None:
             return
-        for name, value in _placement(volume, type(layer)).items():
+        for name, value in placement_of(volume, type(layer)).items():
             now = getattr(layer, name)
             same = tuple(map(str, now)) == value if name == "units" else np.allclose(now, value)
             if not same:
@@ -312,12 +335,27 @@ def software_rendering() -> bool:
     return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
 
 
-def _meshed(volume: ShownVolume, level: float) -> tuple[Mesh, ShownVolume]:
-    """The surface of a volume; not smoothed while a better one is still to come."""
-    return mesh_of(volume.data, level, smooth=volume.last and not volume.moving), volume
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A volume made ready in the worker: filtered, and its surface where one is shown."""
+
+    volume: ShownVolume
+    data: npt.NDArray[np.float32]
+    mesh: Mesh | None
 
 
-def _placement(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
+def _prepared(
+    volume: ShownVolume, level: float, volume_filter: VolumeFilter, surface: bool
+) -> _Prepared:
+    """In the worker; the surface is not smoothed while a better one is still to come."""
+    data = volume_filter.apply(volume.data, volume.pixel_size or 1.0)
+    if not surface:
+        return _Prepared(volume, data, None)
+    smooth = volume.last and not volume.moving
+    return _Prepared(volume, data, mesh_of(data, level, smooth=smooth))
+
+
+def placement_of(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
     """Scale in Å, and the middle of the box at the origin whatever the box."""
     step = np.full(3, volume.pixel_size or 1.0)
     corner = middle_at_origin(volume.data.shape, step)
@@ -335,7 +373,7 @@ def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -
         colormap=_plain(colour),
         contrast_limits=(0, 1),
         shading="smooth",
-        **_placement(volume, Surface),
+        **placement_of(volume, Surface),
         **options,
     )
 

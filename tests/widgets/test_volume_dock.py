@@ -168,3 +168,77 @@ def test_a_run_without_weights_shows_a_volume_and_says_which(
     assert "Not decoded" in dock.note()
     assert "kmeans20/vol_" in dock.note()
     assert "pixel size unknown" in dock.facts()
+
+
+def test_a_kept_state_is_decoded_again_at_another_epoch(
+    qtbot, open_dock, settle, viewer, small_run
+):
+    dock, session = open_dock(), session_for(viewer)
+    session.open_run(small_run.path, 1)
+    settle(
+        lambda: session.volume is not None and not session.busy and SURFACE_NAME in viewer.layers
+    )
+    session.pick(7)
+    settle(lambda: session.volume.pick.position == 7 and not session.busy)
+    qtbot.mouseClick(dock.keep_button, LEFT)
+    (pin,) = dock.pins.pins
+    vertices = pin.layer.metadata["volume"]
+    session.open_run(small_run.path, 2)
+    settle(lambda: pin.newest.epoch == 2 and pin.layer.metadata["epoch"] == 2)
+    assert pin.newest.pick.row == 7
+    np.testing.assert_array_equal(pin.newest.z, session.latent.mu[7])
+    assert not np.array_equal(pin.layer.metadata["volume"], vertices)
+    # The epoch before can still be looked at.
+    dock.pins.list.setCurrentRow(0)
+    assert [dock.pins.epoch_box.itemData(i) for i in range(2)] == [2, 1]
+    dock.pins.epoch_box.setCurrentIndex(1)
+    dock.pins.epoch_box.activated.emit(1)
+    settle(lambda: pin.layer.metadata["epoch"] == 1)
+    qtbot.mouseClick(dock.pins.delete_button, LEFT)
+    assert pin.layer not in viewer.layers
+    assert dock.pins.pins == ()
+
+
+def test_filters_change_what_is_shown_and_are_saved_only_if_asked(
+    qtbot, open_dock, settle, viewer, small_run, tmp_path
+):
+    dock, session = open_dock(), session_for(viewer)
+    session.open_run(small_run.path)
+    settle(
+        lambda: session.volume is not None and not session.busy and SURFACE_NAME in viewer.layers
+    )
+    image = viewer.layers[IMAGE_NAME]
+    decoded = session.volume.data
+    dock.filters.low_pass.setValue(15.0)
+    settle(lambda: image.data is not decoded)
+    assert image.data.shape == decoded.shape
+    assert np.abs(image.data).std() < decoded.std()
+    assert session.volume.data is decoded
+    for name, ticked in (("raw", False), ("filtered", True)):
+        dock.filters.save_filtered.setChecked(ticked)
+        dock.save_to(tmp_path / f"{name}.mrc", 2.5)
+        settle(lambda name=name: (tmp_path / f"{name}.mrc").exists())
+    np.testing.assert_array_equal(read_volume(tmp_path / "raw.mrc").data, decoded)
+    np.testing.assert_allclose(read_volume(tmp_path / "filtered.mrc").data, image.data, atol=1e-6)
+    dock.filters.low_pass.setValue(0.0)
+    settle(lambda: image.data is session.volume.data)
+
+
+def test_what_a_preview_is_saved_as_is_the_exact_volume(
+    open_dock, settle, viewer, small_run, tmp_path
+):
+    dock, session = open_dock(), session_for(viewer)
+    session.open_run(small_run.path)
+    settle(lambda: session.volume is not None and not session.busy)
+    exact = session.volume
+    rough = replace(
+        exact, data=exact.data[::2, ::2, ::2], rung="preview", pixel_size=5.0, full_box=16
+    )
+    dock._show_volume(replace(rough, last=False))
+    assert "preview, 8 px of 16" in dock.facts()
+    assert "preview" in str(viewer.status)
+    dock.save_to(tmp_path / "state.mrc", 5.0)
+    settle(lambda: (tmp_path / "state.mrc").exists())
+    saved = read_volume(tmp_path / "state.mrc")
+    np.testing.assert_allclose(saved.data, exact.data, atol=1e-6)
+    assert saved.pixel_size == pytest.approx((2.5, 2.5, 2.5))
