@@ -21,7 +21,7 @@ from napari_cryodrgn.widgets.tasks import start_task
 if TYPE_CHECKING:
     from napari_cryodrgn.widgets.latent_dock import LatentDock
 
-MOST_CHOICES = (20_000, 50_000, 100_000, 250_000, 1_000_000)
+MOST_CHOICES = (10_000, 30_000, 100_000, 250_000, 1_000_000)
 LABEL_FILES = "Labels (*.pkl *.csv *.npy)"
 
 

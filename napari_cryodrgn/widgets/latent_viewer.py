@@ -81,6 +81,7 @@ class LatentCanvas(QWidget):
         self.drawing: Drawing | None = None
         self._centre_screen()
         self.set_theme(theme)
+        self._warm_up()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt
         """Room for a plot."""
@@ -240,6 +241,29 @@ class LatentCanvas(QWidget):
             getattr(self.model.scene.camera.events, event).disconnect(self._tell_view)
         self.overlay.clear()
         self.cloud.parent = self._density.parent = self._screen.parent = None
+
+    def _warm_up(self) -> None:
+        """Draw one of each thing, unseen, before there is anything to show.
+
+        The first of a kind has its shaders compiled, which takes most of a second where OpenGL
+        is software: better now than at the first stroke of a lasso.
+        """
+        far = np.array([[1e6, 1e6], [2e6, 1e6], [1e6, 2e6]])
+        self.cloud.set_points(np.full((1, 3), 1e6, np.float32), np.zeros((1, 4), np.float32))
+        self.overlay.show_outline(far)
+        self.overlay.show_mark("state", far[0], style="cross", colour=PICK_COLOUR)
+        self._density.visible = True
+        self._density.transform = STTransform(translate=(1e6, 1e6))
+        self._qt_viewer.canvas.events.draw.connect(self._cool_down, position="last")
+
+    def _cool_down(self, _: object = None) -> None:
+        """After the first frame: take away what warmed it up, unless something is shown by now."""
+        self._qt_viewer.canvas.events.draw.disconnect(self._cool_down)
+        self.overlay.show_outline(None)
+        if self.drawing is None:
+            self._density.visible = False
+            self.overlay.show_mark("state", None, style="cross", colour=PICK_COLOUR)
+            self.cloud.set_points(np.zeros((0, 3), np.float32), np.zeros((0, 4), np.float32))
 
     def _size(self) -> npt.NDArray[np.float64]:
         """Height and width of the canvas, px."""

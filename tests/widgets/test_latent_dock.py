@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from napari.layers import Image, Points
+from napari.layers import Points
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
+from scipy.spatial import cKDTree
 
 from napari_cryodrgn.io.pickles import Latents, read_latents, write_latents
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.widgets.latent_dock import LatentDock
-from napari_cryodrgn.widgets.latent_scatter import prepare_scatter
 from napari_cryodrgn.widgets.opening import follow_training
 from napari_cryodrgn.widgets.sessions import session_for
 
@@ -59,8 +59,7 @@ def click(qtbot, dock: LatentDock, position: int) -> None:
 def outermost(dock: LatentDock) -> int:
     """A particle far from any other, so that no neighbour can be meant."""
     points = dock.plot.scatter.points
-    tree = dock.plot.scatter.tree
-    return int(tree.query(points, k=2)[0][:, 1].argmax())
+    return int(cKDTree(points).query(points, k=2)[0][:, 1].argmax())
 
 
 def test_an_empty_dock_says_what_to_do_next(viewer, settle):
@@ -76,16 +75,10 @@ def test_the_mouse_picks_names_and_moves_and_keys_do_nothing(qtbot, open_dock, s
     # A click picks the particle beneath it, and marks it.
     for position in (outermost(dock), int(dock.plot.scatter.points[:, 1].argmin())):
         click(qtbot, dock, position)
-        assert session.pick_now.position == position
+        settle(lambda position=position: session.pick_now.position == position)
         assert session.pick_now.row == session.latent.rows.rows[position]
-        marked = canvas.highlight_layer.data[0]
+        marked = canvas.overlay.marks["picked"].place
         np.testing.assert_allclose(marked, dock.plot.scatter.points[position])
-    # A click beside all of them says so.
-    picked = session.pick_now
-    qtbot.mouseClick(canvas.native, LEFT, pos=QPoint(3, canvas.native.height() - 3))
-    qtbot.wait(20)
-    assert session.pick_now is picked
-    assert "No particle" in dock.line_text()
     # The mouse over one names it.
     position = outermost(dock)
     where = pixel_of(dock, position)
@@ -100,40 +93,72 @@ def test_the_mouse_picks_names_and_moves_and_keys_do_nothing(qtbot, open_dock, s
 
     settle(named)
     assert "UMAP 1:" in dock.line_text()
-    # A drag moves the plot, and neither picks nor moves a particle.
-    centre, points = canvas.model.scene.camera.center, canvas.points_layer.data.copy()
-    qtbot.mousePress(canvas.native, LEFT, pos=where)
+    # A drag with the right button moves the plot by as many px, and picks nothing.
+    picked, right = session.pick_now, Qt.MouseButton.RightButton
+    qtbot.mousePress(canvas.native, right, pos=where)
     for step in range(1, 6):
         qtbot.mouseMove(canvas.native, where + QPoint(8 * step, 5 * step))
         qtbot.wait(20)
-    qtbot.mouseRelease(canvas.native, LEFT, pos=where + QPoint(40, 25))
-    qtbot.wait(20)
+    qtbot.mouseRelease(canvas.native, right, pos=where + QPoint(40, 25))
+    assert pixel_of(dock, position) == where + QPoint(40, 25)
     assert session.pick_now is picked
-    assert canvas.model.scene.camera.center != centre
-    # Keys neither delete particles nor lead to a mode in which they could be moved.
+    # Keys choose tools, and reach nothing of napari's that would change the plot.
     canvas.native.setFocus()
     for key in (Qt.Key.Key_Delete, Qt.Key.Key_3, Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
         qtbot.keyClick(canvas.native, key)
     qtbot.keyClick(canvas.native, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
-    np.testing.assert_array_equal(canvas.points_layer.data, points)
-    assert canvas.points_layer.mode == "pan_zoom"
     assert canvas.model.dims.ndisplay == 2
+    lasso = dock.tools.tools["lasso"]
+    qtbot.keyClick(canvas.native, lasso.key)
+    assert dock.tools.active is lasso
+    assert canvas.input.tool is lasso
+
+
+def test_three_axes_are_turned_by_the_mouse_and_clicked_as_they_are_seen(qtbot, open_dock, settle):
+    dock = open_dock()
+    session, plot = session_for(dock.viewer), dock.plot
+    mask = np.arange(len(session.latent)) < 9
+    plot.set_selection_masks([(mask, "#ff0000")])
+    plot.choose_view("z 3D")
+    settle(lambda: not plot.canvas.flat)
+    assert len(plot.axes.names) == 3
+    assert mask[plot.picture.drawing.drawn[-9:]].all()
+    native, camera = plot.canvas.native, plot.canvas.model.scene.camera
+    settle(lambda: native.width() > 100)
+    # Where the points are said to be seen is where the canvas has painted them.
+    before, corner = camera.angles, QPoint(20, 20)
+    qtbot.mousePress(native, LEFT, pos=corner)
+    for step in range(1, 6):
+        qtbot.mouseMove(native, corner + QPoint(8 * step, 5 * step))
+        qtbot.wait(30)
+    qtbot.mouseRelease(native, LEFT, pos=corner + QPoint(40, 25))
+    qtbot.wait(50)
+    assert camera.angles != before
+    position = int(plot.points[:, 0].argmax())
+    up, right = plot.points[position]
+    where = QPoint(round(native.width() / 2 + right), round(native.height() / 2 - up))
+    qtbot.mousePress(native, LEFT, pos=where)
+    qtbot.mouseRelease(native, LEFT, pos=where)
+    settle(lambda: session.pick_now.position == plot.nearest(plot.points[position]))
+    plot.choose_view("UMAP")
+    settle(lambda: plot.canvas.flat)
+    assert mask[plot.picture.drawing.drawn[-9:]].all()  # the selection has stayed
 
 
 def test_axes_and_colours_follow_the_choice_and_stay_at_another_epoch(open_dock, settle):
     dock = open_dock()
     session, plot = session_for(dock.viewer), dock.plot
     assert plot.axes_text() == ("UMAP 1", "UMAP 2")
-    assert plot.colour_box.currentData() == "kmeans4"
+    assert plot.choices.colour_box.currentData() == "kmeans4"
     assert len(plot.legend.legend.categories) == 4
-    before = plot.canvas.points_layer.face_color.copy()
+    before = plot.colouring.rgba
     plot.choose_view("PCA")
     plot.choose_colour("z1")
     settle(lambda: plot.axes_text() == ("PC 1", "PC 2") and plot.legend.legend.title == "z1")
-    assert not np.allclose(plot.canvas.points_layer.face_color, before)
-    assert plot.colormap_box.isVisible()
+    assert not np.allclose(plot.colouring.rgba, before)
+    assert plot.choices.colormap_box.isVisible()
     columns = session.latent.columns
-    np.testing.assert_allclose(plot.canvas.points_layer.data[:, 1], columns["PC1"], rtol=1e-5)
+    np.testing.assert_allclose(plot.scatter.points[:, 1], columns["PC1"], rtol=1e-5)
     # Another epoch, by the box: view, axes and colour stay.
     camera = plot.canvas.model.scene.camera
     camera.zoom *= 1.5
@@ -143,7 +168,7 @@ def test_axes_and_colours_follow_the_choice_and_stay_at_another_epoch(open_dock,
     dock.epoch_box.activated.emit(dock.epoch_box.currentIndex())
     settle(lambda: session.latent.epoch == 1 and plot.scatter is not drawn)
     assert plot.axes_text() == ("PC 1", "PC 2")
-    assert plot.colour_box.currentData() == "z1"
+    assert plot.choices.colour_box.currentData() == "z1"
     assert (camera.zoom, camera.center) == (zoom, centre)
     # The canvas follows the theme.
     dock.viewer.theme = "light"
@@ -185,7 +210,7 @@ def test_analyze_makes_clusters_and_shows_them(
     settle(lambda: session_for(viewer).run.folder == flat and dock.analyze_button.isVisible())
     qtbot.mouseClick(dock.analyze_button, LEFT)
     settle(lambda: "kmeans20" in session_for(viewer).latent.columns)
-    settle(lambda: dock.plot.colour_box.currentData() == "kmeans20")
+    settle(lambda: dock.plot.choices.colour_box.currentData() == "kmeans20")
     assert not dock.analyze_button.isVisible()
     assert (flat.analysis(1).kmeans(20) / "labels.pkl").is_file()
 
@@ -210,17 +235,36 @@ def test_what_a_run_lacks_is_named_and_what_is_no_run_changes_nothing(
     assert session_for(viewer).run is run
 
 
-def test_many_particles_lie_on_a_density(viewer, rng):
-    points = rng.normal(size=(3000, 2)).astype(np.float32)
-    scatter = prepare_scatter(points, most=500)
-    dock = LatentDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Latent space")
-    canvas = dock.plot.canvas
-    canvas.set_density(scatter.density)
-    canvas.set_points(points[scatter.drawn], np.ones((len(scatter.drawn), 4), np.float32))
-    canvas.set_highlight(points[0])
-    kinds = [type(layer) for layer in canvas.model.layers]
-    assert kinds == [Image, Points, Points]  # density, particles, mark
-    extent = canvas.model.layers[0].extent.world
-    assert (extent[0] <= points.min(axis=0)).all()
-    assert (extent[1] >= points.max(axis=0)).all()
+def test_labels_of_a_file_become_a_column_and_points_a_layer(
+    qtbot, open_dock, settle, viewer, tmp_path
+):
+    dock = open_dock()
+    session, plot = session_for(viewer), dock.plot
+    np.save(tmp_path / "mine.npy", np.arange(len(session.latent)) % 3)
+    dock.menu.read_labels(tmp_path / "mine.npy")
+    settle(lambda: plot.colour_column == "mine")
+    assert [entry.count for entry in plot.legend.legend.categories] == [40, 40, 40]
+    # A click on a legend entry selects its class.
+    qtbot.mouseClick(plot.legend, LEFT, pos=QPoint(6, plot.legend.row_height // 2))
+    np.testing.assert_array_equal(session.selections.mask, np.arange(120) % 3 == 0)
+    settle(lambda: len(plot.picture.choice.masks) == 1)
+    dock.menu.add_layer()
+    settle(lambda: any(isinstance(layer, Points) for layer in viewer.layers))
+    layer = next(layer for layer in viewer.layers if isinstance(layer, Points))
+    assert list(layer.features["row"]) == list(session.latent.rows.rows)
+    np.testing.assert_allclose(layer.data, plot.points)
+
+
+def test_the_ends_of_the_colours_can_be_typed_and_given_back(qtbot, open_dock, settle):
+    dock = open_dock()
+    plot, choices = dock.plot, dock.plot.choices
+    plot.choose_colour("z0")
+    settle(lambda: choices.low_edit.isVisible())
+    low = plot.legend.legend.low
+    choices.low_edit.selectAll()
+    qtbot.keyClicks(choices.low_edit, "-100")
+    qtbot.keyClick(choices.low_edit, Qt.Key.Key_Return)
+    settle(lambda: plot.legend.legend.low == -100)
+    choices.limits = None
+    choices.colour_chosen.emit()
+    settle(lambda: plot.legend.legend.low == low)
