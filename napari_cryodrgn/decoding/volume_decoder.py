@@ -32,6 +32,10 @@ CPU_CHUNK_FLOP = 2e9
 # Chunks that a GPU may have waiting: more would not be cancelled quickly.
 _GPU_AHEAD = 4
 
+# Up to this box a volume's Fourier transform takes one thread some 15 ms, less than several
+# wait for each other where cores are busy.
+_ONE_THREAD_BOX = 128
+
 Cancelling = Callable[[], bool]
 
 
@@ -99,10 +103,10 @@ class VolumeDecoder:
             Where `cancelled` said so.
         """
         with torch.inference_mode():
-            transform = self._transform(z, box, precision, cancelled)
-            mean, deviation = self.model.norm
-            volume = inverse_hartley_3d(transform * deviation + mean)
-            return np.ascontiguousarray(volume.cpu().numpy())
+            values = self._values(z, box, precision, cancelled)
+        if self._pool is None or box > _ONE_THREAD_BOX:
+            return self._volume(values, box)
+        return self._pool.submit(self._volume, values, box).result()
 
     def close(self) -> None:
         """End the threads and let go of what is kept."""
@@ -121,15 +125,15 @@ class VolumeDecoder:
     ) -> None:
         self.close()
 
-    def _transform(
+    def _values(
         self,
         z: npt.NDArray[np.float32] | None,
         box: int,
         precision: Precision,
         cancelled: Cancelling | None,
     ) -> torch.Tensor:
-        """Normalised Hartley transform of the volume, (box, box, box), on the model's device."""
-        index, n_mirrored = self._points(box)
+        """The network's values (P, n_out) at the points of a box."""
+        index, _ = self._points(box)
         if precision not in self._networks:
             self._networks[precision] = Network(self.model.vae.decoder, precision)
         network = self._networks[precision]
@@ -149,16 +153,25 @@ class VolumeDecoder:
             parts[number] = network.output(hidden, offset)
 
         self._run(evaluate, len(starts), cancelled)
-        values = torch.cat([part for part in parts if part is not None])
+        return torch.cat([part for part in parts if part is not None])
+
+    def _volume(self, values: torch.Tensor, box: int) -> npt.NDArray[np.float32]:
+        """The volume (box, box, box) whose transform has these values."""
+        index, n_mirrored = self._points(box)
         total = (box + 1) ** 3
-        transform = torch.zeros(total, device=self._device)
-        if self.model.vae.decoder.domain == "hartley":
-            transform[index] = values[:, 0]
-        else:
-            transform[index] = values[:, 0] - values[:, 1]
-            mirrored = total - 1 - index[:n_mirrored]
-            transform[mirrored] = (values[:, 0] + values[:, 1])[:n_mirrored]
-        return transform.reshape((box + 1,) * 3)[:-1, :-1, :-1]
+        with torch.inference_mode():
+            index = index.to(self._device)
+            transform = torch.zeros(total, device=self._device)
+            if self.model.vae.decoder.domain == "hartley":
+                transform[index] = values[:, 0]
+            else:
+                transform[index] = values[:, 0] - values[:, 1]
+                mirrored = total - 1 - index[:n_mirrored]
+                transform[mirrored] = (values[:, 0] + values[:, 1])[:n_mirrored]
+            transform = transform.reshape((box + 1,) * 3)[:-1, :-1, :-1]
+            mean, deviation = self.model.norm
+            volume = inverse_hartley_3d(transform * deviation + mean)
+            return np.ascontiguousarray(volume.cpu().numpy())
 
     def _points(self, box: int) -> tuple[torch.Tensor, int]:
         """Flat indices of the lattice points to evaluate; how many of them are mirrored too."""
@@ -190,7 +203,7 @@ class VolumeDecoder:
                 stop.set()
                 raise
 
-        if self._pool is None or count == 1:
+        if self._pool is None:
             work()
             return
         for future in [self._pool.submit(work) for _ in range(min(self._threads, count))]:
