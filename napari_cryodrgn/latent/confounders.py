@@ -136,6 +136,11 @@ def _associate(
     information = mutual_information(classes, codes)
     shuffled = [mutual_information(rng.permutation(classes), codes) for _ in range(N_SHUFFLES)]
     mean, variance = float(np.mean(shuffled)), float(np.var(shuffled, ddof=1))
+    if variance <= (1e-9 * max(mean, 1e-9)) ** 2 or mean <= 0:
+        # Of classes of one particle each every order tells as much, and nothing can be learnt.
+        return Association(
+            name, condition.name, information, mean, 0.0, 1.0, flagged=False, words=""
+        )
     coarser = min(_entropy(np.bincount(classes)), _entropy(np.bincount(codes)))
     # 2 N times the information is nearly chi-squared, so a gamma distribution fits its tail.
     chance = float(gamma.sf(information, mean**2 / variance, scale=variance / mean))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLUGIN_TITLE = "cryoDRGN"
 PARTICLES, TRAIN, LATENT, VOLUME = "Particles", "Train", "Latent space", "Volume"
 EXPLORE, SELECTIONS = "Explore", "Selections"
+EVIDENCE = "Evidence"
 CLASSES = {
     PARTICLES: "particles_dock:ParticlesDock",
     TRAIN: "train_dock:TrainDock",
@@ -24,8 +25,9 @@ CLASSES = {
     VOLUME: "volume_dock:VolumeDock",
     EXPLORE: "explore_dock:ExploreDock",
     SELECTIONS: "selections_dock:SelectionsDock",
+    EVIDENCE: "evidence_dock:EvidenceDock",
 }
-TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, SELECTIONS)
+TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, SELECTIONS, EVIDENCE)
 """Docks that share the lower right; the latent space lies above them."""
 
 RIGHT_WIDTH = 480

@@ -113,6 +113,15 @@ def test_values_that_are_missing_count_nowhere(rng: np.random.Generator) -> None
     run_to_end(find_confounders({"a": rng.integers(0, 3, len(columns))}, conditions))
 
 
+def test_nothing_can_be_learnt_from_a_micrograph_for_each_particle(
+    rng: np.random.Generator,
+) -> None:
+    columns = pd.DataFrame({"micrograph": [f"m{i}" for i in range(300)]})
+    labels = rng.integers(0, 4, 300)
+    found = run_to_end(find_confounders({"kmeans": labels}, imaging_conditions(columns)))
+    assert [(one.condition, one.flagged) for one in found] == [("micrograph", False)]
+
+
 def test_lengths_must_agree(rng: np.random.Generator) -> None:
     with pytest.raises(InputError, match="numbers of particles differ"):
         run_to_end(
