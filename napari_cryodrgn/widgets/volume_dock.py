@@ -121,6 +121,7 @@ class VolumeDock(SessionDock):
         self.filters.changed.connect(self._filter)
         self.colour_button.clicked.connect(self._choose_colour)
         self.viewer.layers.events.removed.connect(self._refresh_pins)
+        self.at_end(self.pins.let_go)
         self.at_end(partial(self.viewer.layers.events.removed.disconnect, self._refresh_pins))
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self.save)

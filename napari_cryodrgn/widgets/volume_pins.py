@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 8
 """Epochs of a kept state that stay to be looked at."""
 
+ROW_HEIGHT, MOST_ROWS = 22, 5
+
 
 @dataclass(eq=False)
 class Pin:
@@ -74,7 +76,6 @@ class PinList(QWidget):
         self._pins: list[Pin] = []
         self._asked: set[tuple[int, int]] = set()
         self.list = QListWidget()
-        self.list.setMaximumHeight(110)
         self.follow_box = QCheckBox("Follow training")
         self.follow_box.setChecked(True)
         self.epoch_box = QComboBox()
@@ -100,6 +101,7 @@ class PinList(QWidget):
         sigma = 0.0 if scale is None else scale.in_sigma(level)
         pin = Pin(layer, colour, sigma, {volume.epoch: volume})
         self._pins.append(pin)
+        layer.events.visible.connect(self._show_ticks)
         if volume.rung in QUICK_RUNGS:
             self._session.decode_aside(volume.z, partial(self._take, pin), volume.pick)
         self._refresh(len(self._pins) - 1)
@@ -132,6 +134,7 @@ class PinList(QWidget):
         """Take the chosen state and its layer away."""
         pin = self._chosen()
         if pin is not None:
+            self._let_go(pin)
             self._pins.remove(pin)
             if pin.layer in self._viewer.layers:
                 self._viewer.layers.remove(pin.layer)
@@ -141,13 +144,25 @@ class PinList(QWidget):
         """Drop those whose layers somebody has deleted from the layer list."""
         there = list(self.pins)
         if there != self._pins:
+            for pin in set(self._pins) - set(there):
+                self._let_go(pin)
             self._pins = there
             self._refresh()
 
     def forget(self) -> None:
         """Of another run they could not be decoded: only their layers stay."""
+        for pin in self._pins:
+            self._let_go(pin)
         self._pins, self._asked = [], set()
         self._refresh()
+
+    def let_go(self) -> None:
+        """At the end of the dock: hear of no layer any more."""
+        for pin in self._pins:
+            self._let_go(pin)
+
+    def _let_go(self, pin: Pin) -> None:
+        pin.layer.events.visible.disconnect(self._show_ticks)
 
     def _z_now(self, volume: ShownVolume) -> tuple[object, Pick | None]:
         """Where its particle lies at the epoch shown; a free point stays where it is."""
@@ -209,6 +224,14 @@ class PinList(QWidget):
         pin = self._pins[self.list.row(item)]
         pin.layer.visible = item.checkState() == Qt.CheckState.Checked
 
+    def _show_ticks(self, _: object = None) -> None:
+        """Layers are shown and hidden in napari's list too."""
+        self.list.blockSignals(True)
+        for row, pin in enumerate(self._pins):
+            seen = Qt.CheckState.Checked if pin.layer.visible else Qt.CheckState.Unchecked
+            self.list.item(row).setCheckState(seen)
+        self.list.blockSignals(False)
+
     def _show_chosen(self, _: int = -1) -> None:
         pin = self._chosen()
         self.epoch_box.clear()
@@ -237,6 +260,7 @@ class PinList(QWidget):
             item.setCheckState(seen)
             self.list.addItem(item)
         self.list.setCurrentRow(row)
+        self.list.setFixedHeight(ROW_HEIGHT * min(max(len(self._pins), 1), MOST_ROWS) + 6)
         self.list.blockSignals(False)
         self.setVisible(bool(self._pins))
         self._show_chosen()
