@@ -166,6 +166,11 @@ def views(columns: pd.DataFrame) -> list[View]:
     for view in offers:
         if set(view.names) <= there and view.name not in {other.name for other in found}:
             found.append(view)
+    for name in axis_columns(columns):
+        # Embeddings that were made beside the analysis: "UMAP (k 30) 1", "UMAP (k 30) 2".
+        match = re.fullmatch(r"(UMAP .+) 1", name)
+        if match and f"{match.group(1)} 2" in there:
+            found.append(View(match.group(1), name, f"{match.group(1)} 2"))
     return found
 
 
@@ -263,7 +268,7 @@ def value_text(value: object) -> str:
 
 
 def _kind(name: str) -> str:
-    match = re.fullmatch(r"(UMAP|PC|z)\d+", name)
+    match = re.fullmatch(r"(UMAP|PC|z|UMAP .+ )\d+", name)
     return match.group(1) if match else name
 
 

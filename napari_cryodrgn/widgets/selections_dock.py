@@ -32,7 +32,15 @@ EMPTY_TEXT = (
 
 
 class SelectionsDock(SessionDock):
-    """Working and named selections of the open run."""
+    """Working and named selections of the open run.
+
+    Attributes
+    ----------
+    KEPT, FIND, CLUSTERS, JUNK : int
+        Its tabs.
+    """
+
+    KEPT, FIND, CLUSTERS, JUNK = range(4)
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
@@ -45,8 +53,10 @@ class SelectionsDock(SessionDock):
         self.find = FindPanel(self.session)
         self.clusters = ClusterPanel(self.session, self.notices, self.own, self._theme)
         self.junk = JunkPanel(self.session, self.own, self._theme)
+        self._stale: set[int] = set()
         self.tabs = QTabWidget()
         self._lay_out()
+        self.tabs.currentChanged.connect(self._renew_tab)
         add_undo_keys(self, book)
         for signal in (book.changed, book.named_changed, book.done):
             self.listen(signal, self.working.refresh)
@@ -65,11 +75,21 @@ class SelectionsDock(SessionDock):
         """Another latent space, or none."""
         latent = self.session.latent
         self._stack.setCurrentIndex(0 if latent is None else 1)
-        self.find.set_latent(latent)
-        self.clusters.follow()
+        self._stale = {self.FIND, self.CLUSTERS}
+        self._renew_tab()
         self.junk.follow()
         self.working.refresh()
         self.named.refresh()
+
+    def _renew_tab(self, *_: object) -> None:
+        """Renew what is looked at now: counting clusters of a million takes its time."""
+        index = self.tabs.currentIndex()
+        if index in self._stale:
+            self._stale.discard(index)
+            if index == self.FIND:
+                self.find.set_latent(self.session.latent)
+            else:
+                self.clusters.follow()
 
     def _theme(self) -> str:
         return str(self.viewer.theme)

@@ -30,8 +30,8 @@ from napari_cryodrgn.widgets.theme import dim_label
 
 BORDERLINE = 50
 TEXT = (
-    "Mark some good and some bad particles: with the tool Good / bad (G) in the latent space, or "
-    "select some and mark the selection. Then all particles are scored by their likeness to them."
+    "Mark some good and some bad particles, with the tool Good / bad (G) or by selecting them. "
+    "All others are then scored by their likeness to these."
 )
 
 

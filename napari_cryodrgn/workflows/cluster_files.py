@@ -35,12 +35,18 @@ def with_clustering(latent: LatentSpace, clustering: Clustering) -> LatentSpace:
 
 
 def with_embedding(latent: LatentSpace, name: str, places: npt.NDArray[np.float32]) -> LatentSpace:
-    """A latent space that has one more embedding; particles without a place have NaN."""
+    """A latent space that has one more embedding, with its axes as columns "<name> 1", "<name> 2".
+
+    Particles without a place have NaN.
+    """
     if len(places) != len(latent):
         raise InputError(
             f"it has {len(places)} places where there are {len(latent)} particles", field=name
         )
-    return replace(latent, embeddings={**latent.embeddings, name: places})
+    columns = latent.columns.copy(deep=False)
+    for axis in range(places.shape[1]):
+        columns[f"{name} {axis + 1}"] = places[:, axis]
+    return replace(latent, columns=columns, embeddings={**latent.embeddings, name: places})
 
 
 def save_clustering(run: RunFolder, rows: ParticleRows, clustering: Clustering) -> Path:

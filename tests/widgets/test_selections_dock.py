@@ -9,11 +9,14 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_cryodrgn.widgets.cluster_umap import NewUmapDialog
+from napari_cryodrgn.widgets.latent_axes import plot_points, views
 from napari_cryodrgn.widgets.selection_on_plot import hidden_selections, of_class
 from napari_cryodrgn.widgets.selections_dock import SelectionsDock
 from napari_cryodrgn.widgets.selections_table import COUNT, NAME, NOTE, SHOWN
 from napari_cryodrgn.widgets.selections_values import Between, fulfilling
 from napari_cryodrgn.widgets.selections_working import count_text
+from napari_cryodrgn.workflows.embed import Embedding
 
 pytestmark = pytest.mark.gui
 
@@ -82,6 +85,7 @@ def test_selections_are_counted_kept_combined_and_undone(qtbot, open_dock):
 def test_values_expressions_and_neighbours_find_particles(qtbot, open_dock, settle):
     dock = open_dock()
     book, find, latent = dock.session.selections, dock.find, dock.session.latent
+    dock.tabs.setCurrentIndex(dock.FIND)
     z0, z1 = latent.mu[:, 0], latent.mu[:, 1]
     find.rows.rows[0].low_box.setText("1")
     second = find.rows.add("z1")
@@ -113,6 +117,7 @@ def test_values_expressions_and_neighbours_find_particles(qtbot, open_dock, sett
 def test_clusters_are_made_changed_and_decoded(qtbot, open_dock, settle, small_run):
     dock = open_dock()
     panel, session = dock.clusters, dock.session
+    dock.tabs.setCurrentIndex(dock.CLUSTERS)
     made: list[str] = []
     panel.column_made.connect(made.append)
     panel.form.method_box.setCurrentIndex(panel.form.method_box.findData("gmm"))
@@ -167,3 +172,22 @@ def test_bounds_hold_for_known_values_only_and_classes_are_found_by_their_name(o
     assert of_class(columns["kmeans4"], "3").sum() == 30
     assert not of_class(columns["kmeans4"], "7").any()
     assert count_text(12_340, 1_318_990) == "12,340 of 1,318,990 selected (0.94 %)"
+
+
+def test_a_new_umap_of_a_selection_can_be_chosen_as_axes(open_dock, settle):
+    dock = open_dock()
+    session = dock.session
+    session.selections.apply(labels_of(dock) < 2, "replace", "some")
+    places = np.full((120, 2), np.nan, np.float32)
+    places[session.selections.mask] = 1.0
+    # As one that was made: the fit itself is tested where it is.
+    dock.clusters._take_umap(Embedding("UMAP of 60 particles", places, new=True))
+    offered = {view.name: view for view in views(session.latent.columns)}
+    view = offered["UMAP of 60 particles"]
+    placed = np.isfinite(plot_points(session.latent.columns, view.names)).all(axis=1)
+    np.testing.assert_array_equal(placed, session.selections.mask)
+    dialog = NewUmapDialog(1_000_000, 60)
+    assert "20,000 landmarks" in dialog.note.text()
+    dialog.of_box.setCurrentIndex(1)
+    assert dialog.of_selection
+    assert not dialog.note.text()
