@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 100_000
 _MOST_THREADS = 4
+# In a smaller plot the axes' names would lie on the legend.
+_LEAST_WITH_AXES = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,10 @@ class LatentPanel:
 
     def at(self, state: int) -> Picture:
         """The panel with a state marked."""
-        marked = with_axes(self.plot.marked(self.places[state]), *self.axes)
+        marked = self.plot.marked(self.places[state])
         side, width = len(marked), self.strip.shape[1]
+        if side >= _LEAST_WITH_AXES:
+            marked = with_axes(marked, *self.axes)
         top = blank(width, side)
         left = (width - side) // 2
         top[:, left : left + side] = marked
