@@ -126,8 +126,8 @@ def test_routes_pass_their_waypoints(kind: str, closed: bool, rng: np.random.Gen
         route=kind,
         closed=closed,
         waypoints=tuple(waypoint(mu[end]) for end in ends),
-        max_neighbors=20,
-        avg_neighbors=10,
+        max_neighbors=30,
+        avg_neighbors=20,
     )
     routed = run_to_end(route(path, LatentField(mu)))
     expected = [*ends, ends[0]] if closed else ends
