@@ -8,7 +8,6 @@ tables say of the particles contradicts it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -116,16 +115,15 @@ def _by_name(
     return RowMatch(rows, ("particles were found by their image names",))
 
 
-def _keys(table: ParticleTable, other: ParticleTable) -> Sequence[Hashable]:
+def _keys(table: ParticleTable, other: ParticleTable) -> npt.NDArray[np.object_]:
     """For each row what identifies its image: cryoSPARC's uid where both have it, else its name."""
     if isinstance(table, CryoSparcTable) and isinstance(other, CryoSparcTable):
         names = [set(each.fields.dtype.names or ()) for each in (table, other)]
         if "uid" in names[0] & names[1]:
-            uids: list[Hashable] = table.fields["uid"].tolist()
-            return uids
+            return np.asarray(table.fields["uid"].astype(object))
     references = table.references
     files = np.asarray(references.files, dtype=object)[references.file_numbers]
-    return [f"{section}@{file}" for section, file in zip(references.sections, files, strict=True)]
+    return np.asarray(references.sections.astype(str).astype(object) + "@" + files)
 
 
 def _compared(

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from napari import Viewer
 from qtpy.QtWidgets import QFrame, QScrollArea, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
 
+from napari_cryodrgn.config import ParticleConfig
+from napari_cryodrgn.io.pickles import read_indices
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.cluster_panel import ClusterPanel
 from napari_cryodrgn.widgets.dock import SessionDock
-from napari_cryodrgn.widgets.docks import LATENT, find_dock
+from napari_cryodrgn.widgets.docks import LATENT, TRAIN, find_dock, open_dock
 from napari_cryodrgn.widgets.empty import EmptyState
+from napari_cryodrgn.widgets.export_panel import ExportPanel
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.selection_marks import junk_marks
 from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
@@ -22,6 +25,8 @@ from napari_cryodrgn.widgets.selections_working import WorkingSelection
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+    from napari_cryodrgn.config import TrainingConfig
 
 EMPTY_TITLE = "No latent space is open"
 EMPTY_TEXT = (
@@ -36,11 +41,11 @@ class SelectionsDock(SessionDock):
 
     Attributes
     ----------
-    KEPT, FIND, CLUSTERS, JUNK : int
+    KEPT, FIND, CLUSTERS, JUNK, USE : int
         Its tabs.
     """
 
-    KEPT, FIND, CLUSTERS, JUNK = range(4)
+    KEPT, FIND, CLUSTERS, JUNK, USE = range(5)
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
@@ -53,6 +58,7 @@ class SelectionsDock(SessionDock):
         self.find = FindPanel(self.session)
         self.clusters = ClusterPanel(self.session, self.notices, self.own, self._theme)
         self.junk = JunkPanel(self.session, self.own, self._theme)
+        self.use = ExportPanel(self.session, self.own)
         self._stale: set[int] = set()
         self.tabs = QTabWidget()
         self._lay_out()
@@ -64,6 +70,9 @@ class SelectionsDock(SessionDock):
         self.listen(book.changed, self.junk.refresh)
         self.listen(junk_marks(book).changed, self.junk.refresh)
         self.listen(hidden.changed, self.named.refresh)
+        for signal in (book.changed, book.named_changed):
+            self.listen(signal, self.use.refresh)
+        self.use.training_wanted.connect(self._prepare_training)
         self.listen(self.session.latent_changed, self._follow)
         self.at_end(self.find.shutdown)
         self.clusters.column_made.connect(self._colour_plot)
@@ -78,6 +87,7 @@ class SelectionsDock(SessionDock):
         self._stale = {self.FIND, self.CLUSTERS}
         self._renew_tab()
         self.junk.follow()
+        self.use.follow()
         self.working.refresh()
         self.named.refresh()
 
@@ -90,6 +100,21 @@ class SelectionsDock(SessionDock):
                 self.find.set_latent(self.session.latent)
             else:
                 self.clusters.follow()
+
+    def _prepare_training(self, config: TrainingConfig) -> None:
+        """Open the Train dock on what was kept, with the settings of this run."""
+        run = self.session.run
+        if run is None or run.particles is None or config.ind is None:
+            return
+        kept = read_indices(
+            config.ind, run.particles.rows.n_source, run.particles.source.fingerprint
+        )
+        particles = run.particles.at(run.particles.rows.positions_of(kept))
+        fields = config.model_dump(include=set(ParticleConfig.model_fields))
+        self.session.set_particles(particles, ParticleConfig(**fields))
+        if isinstance(self.viewer, Viewer):
+            dock = open_dock(self.viewer, TRAIN)
+            dock.settings.prefill(config)
 
     def _theme(self) -> str:
         return str(self.viewer.theme)
@@ -112,6 +137,7 @@ class SelectionsDock(SessionDock):
         self.tabs.addTab(scrolled(self.find), "By value")
         self.tabs.addTab(self.clusters, "Clusters")
         self.tabs.addTab(scrolled(self.junk), "Good / bad")
+        self.tabs.addTab(scrolled(self.use), "Use")
         body = QWidget()
         inner = QVBoxLayout(body)
         inner.setContentsMargins(0, 0, 0, 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_cryodrgn.config import ParticleConfig, TrainingConfig
 from napari_cryodrgn.errors import InputError
@@ -44,13 +45,18 @@ class TrainSettings(QWidget):
         self.folder = PathRow(folder=True, caption="Choose a folder for the run")
         self.folder_words = dim_label()
         self.form: ConfigForm[TrainingConfig] = ConfigForm(TrainingConfig, leave_out=SET_ELSEWHERE)
+        self.start_words = dim_label()
+        self.anew_button = QPushButton("Begin anew instead")
+        self.anew_button.setToolTip("Start from random weights, as a training usually does")
         self.advice = NoticeBar()
         self.state = FolderState("none", "")
         self._device = ""
         self._own_values: dict[str, Any] | None = None
         self._suggested: Path | None = None
         self._recorded: TrainingConfig | None = None
+        self._start_from: str | None = None
         self._lay_out()
+        self.anew_button.clicked.connect(partial(self._begin_with, None))
         self.preset_box.activated.connect(self._use_preset)
         self.folder.edit.textChanged.connect(self.look_at_folder)
         self.form.changed.connect(self._on_change)
@@ -79,6 +85,29 @@ class TrainSettings(QWidget):
         self._suggested = suggest_run_folder(particles)
         self.folder.set_path(self._suggested)
 
+    def prefill(self, config: TrainingConfig) -> None:
+        """Take over the settings of another training, for a new run.
+
+        Parameters
+        ----------
+        config : TrainingConfig
+            With the folder for the new run; `load` names weights to start from, or is None.
+        """
+        self._own_values = None
+        self.folder.set_path(config.outdir)
+        self.form.set_values(config.model_dump())
+        self._begin_with(config.load)
+        self._show_preset()
+        self._advise()
+
+    def _begin_with(self, weights: str | None) -> None:
+        """Start from weights in a file, or from random ones."""
+        self._start_from = weights
+        self._start_line.setVisible(weights is not None)
+        if weights is not None:
+            path = Path(weights)
+            self.start_words.setText(f"Starts from {path.name} of {path.parent.name}.")
+
     def config(self, particles: ParticleConfig | None) -> TrainingConfig | None:
         """What to train, or None with what is wrong shown in the form.
 
@@ -100,7 +129,10 @@ class TrainSettings(QWidget):
             return None
         files = {name: getattr(particles, name) for name in ("poses", "ctf", "ind", "datadir")}
         return self.form.validated(
-            particles=particles.particles, **files, outdir=self.folder.path(), load=None
+            particles=particles.particles,
+            **files,
+            outdir=self.folder.path(),
+            load=self._start_from,
         )
 
     def look_at_folder(self) -> None:
@@ -176,9 +208,16 @@ class TrainSettings(QWidget):
             top.addRow(label, widget)
             words.setIndent(0)
             top.addRow(words)
+        self._start_line = QWidget()
+        self._start_line.setVisible(False)
+        start = QHBoxLayout(self._start_line)
+        start.setContentsMargins(0, 0, 0, 0)
+        start.addWidget(self.start_words, 1)
+        start.addWidget(self.anew_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(top)
+        layout.addWidget(self._start_line)
         layout.addWidget(self.advice)
         layout.addWidget(self.form)

@@ -16,6 +16,8 @@ from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.reconstruction.fsc import fourier_shell_correlation
 from napari_cryodrgn.run import RunFolder
 
+DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+
 SETTLED_MOVEMENT = 0.25
 """Of the spread, from one epoch to the next; a quarter is what noise of the images leaves."""
 
@@ -83,7 +85,7 @@ class Convergence:
 
 
 def convergence(
-    run: RunFolder, epoch: int | None = None, *, n_maps: int = 4, device: str = "auto"
+    run: RunFolder, epoch: int | None = None, *, n_maps: int = 4, device: DeviceChoice = "auto"
 ) -> Task[Convergence]:
     """Compare the epochs of a run.
 
@@ -95,7 +97,7 @@ def convergence(
         The last epoch to look at; the latest if not given.
     n_maps : int
         Particles whose maps are compared; 0 for none.
-    device : str
+    device : {"auto", "cuda", "mps", "cpu"}
         Where to decode.
 
     Raises
@@ -129,7 +131,7 @@ def convergence(
 
 
 def _compare_maps(
-    run: RunFolder, first: int, second: int, n_maps: int, device: str
+    run: RunFolder, first: int, second: int, n_maps: int, device: DeviceChoice
 ) -> Task[list[MapChange]]:
     """Decode some particles at two epochs, each at its place in the latent space of that epoch."""
     from napari_cryodrgn.decoding.volume import decode_volume
