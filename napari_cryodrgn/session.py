@@ -292,6 +292,19 @@ class Session:
         if self.decodable:
             self._volumes.decode_aside(np.array(z, dtype=np.float32).reshape(-1), pick, done)
 
+    def show_decoded(self, volume: ShownVolume, source: str) -> None:
+        """Show a volume that was decoded aside, such as a frame of a path.
+
+        Parameters
+        ----------
+        volume : ShownVolume
+            Of the epoch shown; its `moving` says whether others are to follow at once.
+        source : str
+            Where it comes from: "Path 1, frame 3 of 20".
+        """
+        self._announce(State(volume.z, volume.pick, source, volume.moving))
+        self._show(volume)
+
     @property
     def surrogate(self) -> SurrogateRecord | None:
         """What the surrogate of this epoch is made of; None before there is one."""

@@ -18,6 +18,24 @@ _MOST_TO_OFFER = 320
 _MOST_PARTICLES_TO_OFFER = 200_000
 
 
+class Unreachable(InputError):
+    """The graph has no way from one particle to another.
+
+    Parameters
+    ----------
+    problem : str
+        Between which.
+    offered : (int, float) or None
+        Most neighbours, and on average, of a graph that has one; None where none was found.
+    hint : str
+        The same in words of the command line.
+    """
+
+    def __init__(self, problem: str, offered: tuple[int, float] | None, hint: str) -> None:
+        super().__init__(problem, field="--anchors", hint=hint)
+        self.offered = offered
+
+
 @dataclass(frozen=True, eq=False)
 class NeighbourGraph:
     """Which particles are neighbours, and how far apart.
@@ -128,7 +146,7 @@ def graph_leg(
 
 def unreachable(
     neighbours: LatentNeighbours, start: int, end: int, max_neighbors: int, avg_neighbors: float
-) -> Task[InputError]:
+) -> Task[Unreachable]:
     """The error to raise where a graph has no way between two particles.
 
     It offers the numbers, doubled as often as needed, with which there is one.
@@ -142,6 +160,6 @@ def unreachable(
         graph = yield from neighbour_graph(neighbours, wider, average)
         if graph_leg(graph, neighbours.mu, start, end) is not None:
             hint = f"There is one with --max-neighbors {wider} --avg-neighbors {average:g}"
-            return InputError(f"{problem} {given}", field="--anchors", hint=hint)
+            return Unreachable(f"{problem} {given}", (wider, average), hint)
     hint = "Try larger --max-neighbors and --avg-neighbors, or another kind of path"
-    return InputError(f"{problem} {given}", field="--anchors", hint=hint)
+    return Unreachable(f"{problem} {given}", None, hint)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PLUGIN_TITLE = "cryoDRGN"
 PARTICLES, TRAIN, LATENT, VOLUME = "Particles", "Train", "Latent space", "Volume"
 EXPLORE, SELECTIONS = "Explore", "Selections"
-EVIDENCE = "Evidence"
+EVIDENCE, TRAJECTORY = "Evidence", "Trajectory"
 CLASSES = {
     PARTICLES: "particles_dock:ParticlesDock",
     TRAIN: "train_dock:TrainDock",
@@ -25,9 +25,10 @@ CLASSES = {
     VOLUME: "volume_dock:VolumeDock",
     EXPLORE: "explore_dock:ExploreDock",
     SELECTIONS: "selections_dock:SelectionsDock",
+    TRAJECTORY: "trajectory_dock:TrajectoryDock",
     EVIDENCE: "evidence_dock:EvidenceDock",
 }
-TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, SELECTIONS, EVIDENCE)
+TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, TRAJECTORY, SELECTIONS, EVIDENCE)
 """Docks that share the lower right; the latent space lies above them."""
 
 RIGHT_WIDTH = 480

@@ -26,7 +26,7 @@ SHADE = (0.0, 0.0, 0.0, 0.75)
 
 MARK_ORDER, LINE_ORDER, OUTLINE_ORDER = 300, 200, 400
 DASHES = 100
-"""Dashes of a dashed line, whatever its length."""
+"""Dashes of a dashed line, where nothing else is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,7 @@ class Overlay:
         colour: str,
         width: float = 2.0,
         dashed: bool = False,
+        dashes: int = DASHES,
     ) -> None:
         """Show a polyline (M, 2), or (M, 3) in three axes, or take it away."""
         places = None if points is None else np.asarray(points, dtype=np.float64)
@@ -143,7 +144,7 @@ class Overlay:
             self._hide(f"line {name}")
             return
         self.lines[name] = PathLine(places, colour, width, dashed)
-        drawn, connect = (_dashed(places), "segments") if dashed else (places, "strip")
+        drawn, connect = (_dashed(places, dashes), "segments") if dashed else (places, "strip")
         self._draw_line(f"line {name}", drawn, colour, width, LINE_ORDER, connect=connect)
 
     def _draw_line(
@@ -185,11 +186,11 @@ def _upside(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.ascontiguousarray(places[:, ::-1])
 
 
-def _dashed(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _dashed(places: npt.NDArray[np.float64], dashes: int) -> npt.NDArray[np.float64]:
     """Pairs of points, the ends of dashes of one length along a polyline."""
     steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     if along[-1] <= 0:
         return places[:2]
-    ends = np.linspace(0, along[-1], 2 * DASHES)
+    ends = np.linspace(0, along[-1], 2 * dashes)
     return np.column_stack([np.interp(ends, along, axis) for axis in places.T])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,10 @@ class PlotForTools(Protocol):
 
         With three axes they are places on the screen, as seen from where the camera is now.
         """
+
+    @property
+    def axes_changed(self) -> Any:
+        """Qt signal without values: other axes or particles are drawn."""
 
     @property
     def canvas(self) -> LatentCanvas:

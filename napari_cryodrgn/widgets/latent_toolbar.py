@@ -22,6 +22,7 @@ TOOLS: tuple[str, ...] = (
     "selection_rectangle:RectangleTool",
     "selection_brush:BrushTool",
     "selection_mark_tool:GoodBadTool",
+    "path_tool:PathTool",
 )
 """Tools, "module:Class" within this package, in the order of their buttons; the first is chosen
 at first. Each is imported when a plot is made."""

@@ -151,7 +151,7 @@ def traverse(
         if settings.pace == "latent":
             z = latent_pace(routed.points, n_frames)
         else:
-            paced = yield from _volume_paced(run, number, routed.points, n_frames, device)
+            paced = yield from volume_paced(run, number, routed.points, n_frames, device)
             z = paced.z
             report = (*report, _pace_text(paced))
         positions = np.full(len(z), NO_PARTICLE, dtype=np.int64)
@@ -274,13 +274,22 @@ def _graph_report(
     return tuple(lines)
 
 
-def _volume_paced(
+def volume_paced(
     run: RunFolder | None,
     epoch: int | None,
     points: npt.NDArray[np.float64],
     n_frames: int,
     device: DeviceName,
 ) -> Task[PacedPath]:
+    """Frames at equal change of the volume along a route (M, zdim); see ``path_pace``.
+
+    Decoded at a small box, on a device of its own.
+
+    Raises
+    ------
+    InputError
+        Without a run, whose weights it needs, and as ``volume_pace``.
+    """
     # torch is imported with these.
     from napari_cryodrgn.decoding.volume import decode_volumes
     from napari_cryodrgn.model.checkpoint import load_model
