@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Generic, TypeVar
 
 from napari_cryodrgn.widgets.sessions import GuiThread
@@ -37,6 +36,7 @@ class Latest(Generic[Result]):
         self._gui = GuiThread()
         self._wanted = 0
         self._stopped = False
+        self._ready: list[tuple[int, Result]] = []
 
     def request(self, compute: Callable[[], Result]) -> None:
         """Compute this, unless something newer is requested before its turn."""
@@ -64,9 +64,15 @@ class Latest(Generic[Result]):
             # A fault of ours; the thread must live on for the next request.
             logger.exception("A computation for the window failed")
             return
-        self._gui.post(partial(self._deliver, number, result))
+        # At most one waits for the window: where that is slow, the newest takes its place.
+        self._ready.append((number, result))
+        self._gui.post(self._deliver)
 
-    def _deliver(self, number: int, result: Result) -> None:
+    def _deliver(self) -> None:
+        if not self._ready:
+            return
+        number, result = self._ready[-1]
+        self._ready = []
         wanted = number > self._cancelled if self._every else number == self._wanted
         if wanted and not self._stopped:
             self._done(result)

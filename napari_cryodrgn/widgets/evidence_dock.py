@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from napari import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cryodrgn.latent.confounders import find_confounders
+from napari_cryodrgn.latent.confounders import Association, find_confounders
 from napari_cryodrgn.latent.imaging_conditions import imaging_conditions
 from napari_cryodrgn.latent.trust import Trust, TrustMeasure
 from napari_cryodrgn.particles import ParticleRows
@@ -28,6 +29,7 @@ from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import State
 from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.docks import LATENT, find_dock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.evidence_convergence import ConvergencePanel
 from napari_cryodrgn.widgets.evidence_images import ImageEvidence
@@ -64,7 +66,7 @@ STATE_MAP, SELECTION_MAP = "Images at this state", "Images of the selection"
 STATE_COLOUR, SELECTION_COLOUR = "#e69f00", "#2fbf8f"
 N_COMPARED = 18
 MOST_AXES = 4
-SCORE_COLUMN = "image_agreement"
+SCORE_COLUMN, SUPPORT_COLUMN = "image_agreement", "neighbour_distance"
 
 
 class EvidenceDock(SessionDock):
@@ -80,6 +82,7 @@ class EvidenceDock(SessionDock):
         self.tasks = TaskBar()
         self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "")
         surface = software_rendering()
+        self.state.difference_box.setEnabled(surface)
         self.state_map = EvidenceMap(self.viewer, STATE_MAP, STATE_COLOUR, 1, as_surface=surface)
         self.selection_map = EvidenceMap(
             self.viewer, SELECTION_MAP, SELECTION_COLOUR, 2, as_surface=surface
@@ -150,7 +153,18 @@ class EvidenceDock(SessionDock):
         return self._start(
             partial(_confounding, latent, mask),
             "Looking for confounders",
-            self.confounders.show_associations,
+            self._take_associations,
+        )
+
+    def colour_by_support(self) -> TaskHandle | None:
+        """Measure how thinly each particle is supported, and colour the latent space by it."""
+        run = self.session.run
+        if run is None or self._trust is None or self._busy():
+            return None
+        return self._start(
+            self._trust.of_particles,
+            "Measuring the support of particles",
+            partial(self._take_column, run, SUPPORT_COLUMN),
         )
 
     def compare_images(self) -> TaskHandle | None:
@@ -202,11 +216,13 @@ class EvidenceDock(SessionDock):
         self.state_map.show(
             volume, found.pixel_size, {"z": found.z.tolist(), "made": found.summary}
         )
-        lines = [f"Shown as layer '{STATE_MAP}': {found.summary}."]
         shown = self.session.volume
+        same = shown is not None and shown.last and np.allclose(shown.z, found.z)
+        self.state_map.compare_with(shown.data if shown is not None and same else None)
+        lines = [f"Shown as layer '{STATE_MAP}': {found.summary}."]
         kernel, size = found.kernel, found.pixel_size
         curves = {"half maps": map_agreement(kernel.half_a, kernel.half_b, size)}
-        if shown is not None and np.allclose(shown.z, found.z) and shown.last:
+        if shown is not None and same:
             agreement = map_agreement(shown.data, volume, size)
             curves["with the decoded map"] = agreement
             lines.append(
@@ -235,17 +251,34 @@ class EvidenceDock(SessionDock):
             self.selection.plot.setVisible(True)
         self.selection.save_button.setEnabled(True)
 
+    def _take_associations(self, found: list[Association]) -> None:
+        self.confounders.show_associations(found)
+        latent, mask = self.session.latent, self.session.selections.mask
+        if latent is not None and {"angle_rot", "angle_tilt"} <= set(latent.columns):
+            rot, tilt = (
+                latent.columns[name].to_numpy(float) for name in ("angle_rot", "angle_tilt")
+            )
+            self.confounders.views.show_views(rot, tilt, mask)
+
     def _take_scores(self, run: OpenRun, scores: npt.NDArray[np.float32]) -> None:
+        if self._take_column(run, SCORE_COLUMN, scores):
+            self.tasks.notices.say(
+                f"The latent space is coloured by '{SCORE_COLUMN}'; select by it under Selections: "
+                f"half of the particles score above {np.median(scores):.2f}"
+            )
+
+    def _take_column(self, run: OpenRun, name: str, values: npt.NDArray[np.float32]) -> bool:
+        """Add a column to the latent space, unless another one is open by now."""
         now = self.session.run
         if now is None or now.latent is None or now.folder != run.folder or now.epoch != run.epoch:
-            return
+            return False
         columns = now.latent.columns.copy(deep=False)
-        columns[SCORE_COLUMN] = scores
+        columns[name] = values
         self.session.set_run(replace(now, latent=replace(now.latent, columns=columns)))
-        self.tasks.notices.say(
-            f"Colour the latent space by '{SCORE_COLUMN}', or select by it: "
-            f"half of the particles score above {np.median(scores):.2f}"
-        )
+        dock = find_dock(self.viewer, LATENT) if isinstance(self.viewer, Viewer) else None
+        if dock is not None:
+            dock.plot.choose_colour(name)
+        return True
 
     # What the session says
 
@@ -343,6 +376,8 @@ class EvidenceDock(SessionDock):
         self.state.beside_box.toggled.connect(self._place_beside)
         self.selection.map_button.clicked.connect(self.reconstruct_selection)
         self.selection.save_button.clicked.connect(self.save_selection_map)
+        self.state.colour_button.clicked.connect(self.colour_by_support)
+        self.state.difference_box.toggled.connect(self.state_map.set_difference)
         self.confounders.check_button.clicked.connect(self.look_for_confounders)
         self.images.compare_button.clicked.connect(self.compare_images)
         self.images.score_button.clicked.connect(self.score_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from napari.layers import Image, Layer, Surface
 from napari.utils.colormaps import Colormap
 from qtpy.QtGui import QColor
+from scipy.ndimage import map_coordinates
 
 from napari_cryodrgn.session_records import IntensityScale
 from napari_cryodrgn.widgets.background import Latest
@@ -20,6 +22,7 @@ from napari_cryodrgn.widgets.placement import (
     units,
 )
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
+from napari_cryodrgn.workflows.map_agreement import reduced
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -29,6 +32,19 @@ SPACING = 0.8
 """Distance between maps that stand beside each other, in boxes: their corners are empty."""
 
 OPACITY_OVER = 0.6
+
+
+DIFFERENCE_COLOURS = Colormap(
+    [[0.1, 0.35, 0.85, 1], [0.92, 0.92, 0.9, 1], [0.85, 0.12, 0.1, 1]], name="difference"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _ColouredMesh:
+    """A surface, and at its vertices the difference of another map, -1 to 1, where asked for."""
+
+    mesh: Mesh
+    difference: npt.NDArray[np.float32] | None
 
 
 class EvidenceMap:
@@ -54,11 +70,13 @@ class EvidenceMap:
         self._viewer = viewer
         self._name, self._colour = name, colour
         self._as_surface = as_surface
-        self._meshes: Latest[Mesh] = Latest(self._take_mesh, "evidence-surface")
+        self._meshes: Latest[_ColouredMesh] = Latest(self._take_mesh, "evidence-surface")
         self._layer: Layer | None = None
         self._level: float | None = None
         self._number = number
         self.beside = True
+        self._decoded: npt.NDArray[np.float32] | None = None
+        self._difference = False
         self.data: npt.NDArray[np.float32] | None = None
         self.pixel_size: float | None = None
         self._details: dict[str, Any] = {}
@@ -86,10 +104,28 @@ class EvidenceMap:
         self.data, self.pixel_size, self._details = data, pixel_size, details
         # Maps of images have no scale in common: each is contoured by its own densest part.
         self._level = IntensityScale.of(data).level
+        self._decoded = None
+        self._draw()
+
+    def compare_with(self, decoded: npt.NDArray[np.float32] | None) -> None:
+        """Say which decoded map is of the same state, or that none is."""
+        self._decoded = decoded
+        if self._difference:
+            self._draw()
+
+    def set_difference(self, on: bool) -> None:
+        """Colour the surface by where the decoded map differs, or plainly."""
+        self._difference = on
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.data is None or self._level is None:
+            return
         if self._as_surface:
-            self._meshes.request(partial(mesh_of, data, self._level))
+            compared = self._decoded if self._difference else None
+            self._meshes.request(partial(_coloured_mesh, self.data, self._level, compared))
         else:
-            self._show_image(data)
+            self._show_image(self.data)
 
     def set_beside(self, beside: bool) -> None:
         """Put it beside the decoded map, or over it."""
@@ -118,18 +154,22 @@ class EvidenceMap:
         """Stop the thread; the layer stays."""
         self._meshes.stop()
 
-    def _take_mesh(self, mesh: Mesh) -> None:
+    def _take_mesh(self, found: _ColouredMesh) -> None:
         layer = self.layer
+        vertices, faces, values = layer_data(found.mesh)
+        coloured = found.difference is not None and len(found.difference) == len(vertices)
+        data = (vertices, faces, found.difference if coloured else values)
         if isinstance(layer, Surface):
-            layer.data = layer_data(mesh)
+            layer.data = data
+            layer.colormap = DIFFERENCE_COLOURS if coloured else self._plain_colours()
+            layer.contrast_limits = (-1, 1) if coloured else (0, 1)
             layer.metadata = self._metadata()
             return
-        rgb = np.array(QColor(self._colour).getRgbF()[:3])
         self._add(
             Surface(
-                layer_data(mesh),
-                colormap=Colormap([[*(0.4 * rgb), 1], [*rgb, 1]], name=f"plain {self._colour}"),
-                contrast_limits=(0, 1),
+                data,
+                colormap=DIFFERENCE_COLOURS if coloured else self._plain_colours(),
+                contrast_limits=(-1, 1) if coloured else (0, 1),
                 shading="smooth",
                 opacity=1.0 if self.beside else OPACITY_OVER,
                 name=self._name,
@@ -137,6 +177,10 @@ class EvidenceMap:
                 **self._place(surface_placement),
             )
         )
+
+    def _plain_colours(self) -> Colormap:
+        rgb = np.array(QColor(self._colour).getRgbF()[:3])
+        return Colormap([[*(0.4 * rgb), 1], [*rgb, 1]], name=f"plain {self._colour}")
 
     def _show_image(self, data: npt.NDArray[np.float32]) -> None:
         scale = IntensityScale.of(data)
@@ -184,3 +228,19 @@ class EvidenceMap:
             **placed,
             "units": units(self.pixel_size is not None),
         }
+
+
+def _coloured_mesh(
+    data: npt.NDArray[np.float32], level: float, decoded: npt.NDArray[np.float32] | None
+) -> _ColouredMesh:
+    mesh = mesh_of(data, level)
+    if decoded is None or mesh.empty:
+        return _ColouredMesh(mesh, None)
+    other = reduced(decoded, len(data)) if len(decoded) >= len(data) else decoded
+    if other.shape != data.shape:
+        return _ColouredMesh(mesh, None)
+    # The scale of both is made alike where the molecule is.
+    inside = data > level
+    scale = float((data[inside] * other[inside]).sum() / np.square(other[inside]).sum())
+    difference = map_coordinates(scale * other - data, mesh.vertices.T, order=1)
+    return _ColouredMesh(mesh, np.clip(difference / level, -1, 1).astype(np.float32))

@@ -40,6 +40,16 @@ class StateEvidence(QWidget):
         self.beside_box.setToolTip(
             "Show maps of images beside the decoded one; over it where this is off"
         )
+        self.difference_box = QCheckBox("difference")
+        self.difference_box.setToolTip(
+            "Colour the map of the images by where the decoded one differs from it: red where the\n"
+            "network has more density, blue where the images have"
+        )
+        self.colour_button = QPushButton("Colour the plot by support")
+        self.colour_button.setToolTip(
+            "Colour the latent space by how far each particle's neighbours are: high values are\n"
+            "thinly supported"
+        )
         self.result = dim_label("")
         self.result.setVisible(False)
         self.plot = FSCPlot()
@@ -48,14 +58,19 @@ class StateEvidence(QWidget):
         line = QHBoxLayout()
         line.addWidget(self.map_button)
         line.addWidget(self.follow_box)
-        line.addWidget(self.beside_box)
         line.addStretch(1)
+        second = QHBoxLayout()
+        second.addWidget(self.colour_button)
+        second.addWidget(self.beside_box)
+        second.addWidget(self.difference_box)
+        second.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         for widget in (self.verdict, self.numbers):
             layout.addWidget(widget)
         layout.addLayout(line)
+        layout.addLayout(second)
         layout.addWidget(self.result)
         layout.addWidget(self.plot)
 

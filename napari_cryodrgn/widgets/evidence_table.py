@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cryodrgn.latent.confounders import Association
+from napari_cryodrgn.widgets.evidence_views import ViewPlot
 from napari_cryodrgn.widgets.theme import WARNING_COLOUR, dim_label
 
 HEADINGS = ("What", "follows", "strength", "in words")
@@ -48,12 +49,14 @@ class ConfounderTable(QWidget):
         header.setSectionResizeMode(len(HEADINGS) - 1, QHeaderView.ResizeMode.Stretch)
         self.table.setFixedHeight(HEIGHT)
         self.table.setVisible(False)
+        self.views = ViewPlot()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(self.summary)
         layout.addWidget(self.check_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.table)
+        layout.addWidget(self.views)
 
     def show_associations(self, found: Sequence[Association]) -> None:
         """Fill the table: flagged ones first, marked."""
@@ -82,6 +85,7 @@ class ConfounderTable(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
+        self.views.clear()
         self.table.setRowCount(0)
         self.table.setVisible(False)
         self.summary.setText(

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -23,6 +24,7 @@ from qtpy.QtWidgets import (
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, Pick, State
+from napari_cryodrgn.widgets.collector import QUIET
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.labels import ElidedLabel
@@ -99,9 +101,12 @@ class LatentDock(SessionDock):
         self.viewer.events.theme.connect(self._follow_theme)
         self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
         self.at_end(self.plot.shutdown)
+        QUIET.hold()
+        self.at_end(QUIET.let_go)
         self.at_end(self.selections.shutdown)
         add_undo_keys(self, self.session.selections)
         self._shown_run: object = None
+        self._warmed_up = False
         self._start()
 
     def _start(self) -> None:
@@ -118,6 +123,13 @@ class LatentDock(SessionDock):
             self._show_latent(run.latent)
             if self.session.pick_now is not None:
                 self._show_pick(self.session.pick_now)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt
+        """Make the plot ready once the window has shown the dock."""
+        super().showEvent(event)
+        if not self._warmed_up:
+            self._warmed_up = True
+            QTimer.singleShot(0, self, self.plot.warm_up)
 
     # What the buttons do
 

@@ -61,7 +61,7 @@ class LatentPlot(QWidget):
         self.choices = PlotChoices()
         self.legend = self.choices.legend
         self.most_points = MOST_POINTS
-        self._most_chosen = False
+        self._most_chosen = self._in_software = False
         self.latent: LatentSpace | None = None
         self._known: Picture | None = None
         self._picture: Picture | None = None
@@ -84,6 +84,11 @@ class LatentPlot(QWidget):
         self.canvas.input.hovered.connect(self._hover)
         self.canvas.resized.connect(self._fit_again)
         self.canvas.view_changed.connect(self._rest.start)
+
+    def warm_up(self) -> None:
+        """Do now, in a window just opened, what would make the first picture wait."""
+        self._in_software = software_rendering()
+        self.canvas.warm_up()
 
     # For tools, and for who looks on
 
@@ -225,7 +230,7 @@ class LatentPlot(QWidget):
         self._prepare()
 
     def _choice(self, latent: LatentSpace) -> Choice:
-        if not self._most_chosen and self.isVisible() and software_rendering():
+        if not self._most_chosen and self._in_software:
             self.most_points = MOST_IN_SOFTWARE
         return Choice(
             latent,

@@ -81,7 +81,7 @@ class LatentCanvas(QWidget):
         self.drawing: Drawing | None = None
         self._centre_screen()
         self.set_theme(theme)
-        self._warm_up()
+        self._prepare_warm_up()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt
         """Room for a plot."""
@@ -245,8 +245,12 @@ class LatentCanvas(QWidget):
         self.overlay.clear()
         self.cloud.parent = self._density.parent = self._screen.parent = None
 
-    def _warm_up(self) -> None:
-        """Draw one of each thing, unseen, before there is anything to show.
+    def warm_up(self) -> None:
+        """Draw the first frame now, though nobody may see the canvas yet."""
+        self.native.grabFramebuffer()
+
+    def _prepare_warm_up(self) -> None:
+        """Have one of each thing in the first frame, unseen, before there is anything to show.
 
         The first of a kind has its shaders compiled, which takes most of a second where OpenGL
         is software: better now than at the first stroke of a lasso.

@@ -12,7 +12,7 @@ from napari_cryodrgn.widgets.theme import PICK_COLOUR, WARNING_COLOUR
 
 DENSITY_COLOUR = "#56b4e9"
 DISTANCE_COLOUR = "#cc79a7"
-HEIGHT = 170
+HEIGHT = 176
 
 
 class ProfilePlot(QWidget):
@@ -27,7 +27,7 @@ class ProfilePlot(QWidget):
         self.setFixedHeight(HEIGHT)
         self.density = self._plot(0, "log density", DENSITY_COLOUR)
         self.distance = self._plot(1, "distance", DISTANCE_COLOUR)
-        self.distance.setLabel("bottom", "share of the path")
+        self.distance.setLabel("bottom", "share of the path", **{"font-size": "8pt"})
         self.distance.getAxis("bottom").setHeight(32)
         self.density.getAxis("bottom").setStyle(showValues=False)
         self.density.getAxis("bottom").setHeight(4)
@@ -101,7 +101,7 @@ class ProfilePlot(QWidget):
 
     def _plot(self, row: int, title: str, colour: str) -> pg.PlotItem:
         plot = self.canvas.addPlot(row=row, col=0)
-        plot.setLabel("left", title, color=colour)
+        plot.setLabel("left", title, **{"color": colour, "font-size": "8pt"})
         plot.getAxis("left").setWidth(52)
         plot.getAxis("left").enableAutoSIPrefix(False)
         plot.getAxis("bottom").enableAutoSIPrefix(False)

@@ -39,11 +39,11 @@ class PathTool(LatentTool):
     icon = "path"
     tooltip = (
         "Draw a path along which the molecule is to move: click waypoints, or draw freehand.\n"
-        "In a UMAP waypoints snap to particles; in z and PC axes they are free."
+        "In a UMAP waypoints snap to particles; in z and PC axes they are free.\n"
+        "Drag a waypoint to move it; a double click ends the path, Escape gives up a drag."
     )
     modifiers_text = (
-        "Click: waypoint  ·  Drag: freehand, or move one  ·  Shift+click line: insert  ·  "
-        "Alt+click: delete  ·  Double click, Enter: end  ·  Backspace: last"
+        "Click or drag: draw  ·  Shift: insert  ·  Alt: delete  ·  Enter: end  ·  Backspace: last"
     )
 
     def __init__(self, plot: PlotForTools) -> None:

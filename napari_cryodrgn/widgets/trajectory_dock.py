@@ -23,6 +23,7 @@ from napari_cryodrgn.latent.path_makers import principal_axis_path, tour_path
 from napari_cryodrgn.latent.path_pace import PacedPath, latent_pace
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.docks import VOLUME, find_dock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.latent_axes import column_title
@@ -36,6 +37,7 @@ from napari_cryodrgn.widgets.theme import dim_label, theme_colours
 from napari_cryodrgn.widgets.trajectory_form import RouteForm
 from napari_cryodrgn.widgets.trajectory_list import PathList
 from napari_cryodrgn.widgets.trajectory_player import FramePlayer
+from napari_cryodrgn.widgets.volume_dock import VolumeDock
 from napari_cryodrgn.workflows.traverse import volume_paced
 
 if TYPE_CHECKING:
@@ -256,6 +258,9 @@ class TrajectoryDock(SessionDock):
 
     def _level(self) -> float | None:
         """Contour level that volumes are shown with."""
+        volumes = find_dock(self.viewer, VOLUME)
+        if isinstance(volumes, VolumeDock) and volumes.layers.scale is not None:
+            return volumes.layers.level
         return None if self.session.scale is None else self.session.scale.level
 
     def _follow_theme(self, _: object = None) -> None:

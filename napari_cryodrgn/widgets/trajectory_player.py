@@ -40,7 +40,7 @@ class FramePlayer(QWidget):
         self._step = 1
         self._shown: int | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.play_button = QPushButton("▶ Play")
+        self.play_button = QPushButton("Play")
         self.play_button.setCheckable(True)
         self.mode_box = QComboBox()
         self.speed = QDoubleSpinBox()
@@ -76,13 +76,15 @@ class FramePlayer(QWidget):
 
     def set_frames(self, name: str, z: npt.NDArray[np.float32] | None) -> None:
         """Play these frames (n, zdim) of the path of this name from now on, or none."""
-        self.name = name
+        same, self.name = name == self.name, name
         self.frames.set_z(z)
         self._shown = None
         self._rest.stop()
         count = len(self.frames)
         self.slider.blockSignals(True)
         self.slider.setRange(0, max(count - 1, 0))
+        if not same:
+            self.slider.setValue(0)
         self.slider.blockSignals(False)
         if count < 2:
             self.play_button.setChecked(False)
@@ -105,7 +107,7 @@ class FramePlayer(QWidget):
             self.slider.setValue(round(share * (len(self.frames) - 1)))
 
     def _play(self, on: bool) -> None:
-        self.play_button.setText("⏸ Pause" if on else "▶ Play")
+        self.play_button.setText("Pause" if on else "Play")
         if not on:
             self._timer.stop()
             self._settle()

@@ -104,7 +104,7 @@ class VolumeLayers:
             self._rescale(scale)
         if not image_was:
             self._add_image()
-        elif self.filter.does_nothing and (self.mode == "volume" or volume.last):
+        elif self.filter.does_nothing and (self.mode == "volume" or _rests(volume)):
             self._fill_image(volume, volume.data)
         if self._present(self._surface):
             self._set_units(self._surface)  # before its mesh comes: napari wants all alike
@@ -267,7 +267,7 @@ class VolumeLayers:
         mesh, volume = prepared.mesh, prepared.volume
         if self._volume is None:
             return
-        seen = self.mode == "volume" or volume.last
+        seen = self.mode == "volume" or _rests(volume)
         if prepared.data is not volume.data and seen and self._present(self._image):
             self._fill_image(volume, prepared.data)
         if mesh is None:
@@ -351,8 +351,12 @@ def _prepared(
     data = volume_filter.apply(volume.data, volume.pixel_size or 1.0)
     if not surface:
         return _Prepared(volume, data, None)
-    smooth = volume.last and not volume.moving
-    return _Prepared(volume, data, mesh_of(data, level, smooth=smooth))
+    return _Prepared(volume, data, mesh_of(data, level, smooth=_rests(volume)))
+
+
+def _rests(volume: ShownVolume) -> bool:
+    """Whether it stays: nothing better follows, and nothing is being dragged."""
+    return volume.last and not volume.moving
 
 
 def placement_of(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
