@@ -18,7 +18,7 @@ def test_even_views_fill_cells_evenly(rng: np.random.Generator) -> None:
 
 
 def test_angles_have_their_places() -> None:
-    counts = view_counts(np.array([-180.0, 0.0, 180.0, np.nan]), np.array([0.0, 90.0, 180.0, 9.0]))
+    counts = view_counts(np.array([-180.0, 0.0, 180.0, np.nan]), np.array([0.0, 92.0, 180.0, 9.0]))
     assert counts.sum() == 3
     assert counts[0, 0] == 1
     assert counts[ROWS // 2, COLUMNS // 2] == 1
