@@ -4,14 +4,16 @@
 
 or, on a display of 1600 x 1000 pixels or more,
 
-    python scripts/make_screenshots.py [--data FOLDER] [--out FOLDER]
+    python scripts/make_screenshots.py [--data FOLDER] [--run RUN] [--out FOLDER]
 
-What is shown is the demo, which is made first where FOLDER does not hold it yet.
+What is shown is the demo, which is made first where FOLDER does not hold it yet; or, but for the
+training, a run on another simulated set.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,7 +31,20 @@ from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.dock import SessionDock
-from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, TRAIN, find_dock, frame_of, open_dock
+from napari_cryodrgn.widgets.docks import (
+    EVIDENCE,
+    EXPLORE,
+    LATENT,
+    PARTICLES,
+    SELECTIONS,
+    TABS,
+    TRAIN,
+    TRAJECTORY,
+    find_dock,
+    frame_of,
+    open_dock,
+)
+from napari_cryodrgn.widgets.evidence_dock import SELECTION_MAP, STATE_MAP, EvidenceDock
 from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.sessions import session_for
 from napari_cryodrgn.widgets.train_dock import TrainDock
@@ -40,6 +55,7 @@ from napari_cryodrgn.workflows.simulate import SimulatedSet
 ROOT = Path(__file__).resolve().parents[1]
 WINDOW = (1500, 940)
 MAX_BYTES = 300_000
+CLASSES_COLUMN = "truthClass"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
@@ -73,45 +89,137 @@ def save(picture: Image.Image, path: Path) -> None:
     print(path, picture.size, f"{path.stat().st_size // 1000} kB")
 
 
-def click_particle(dock: LatentDock, session: Session, position: int) -> None:
-    """Press and release the mouse on a particle's point, and wait for its volume."""
+def place_of(dock: LatentDock, place: np.ndarray) -> QPoint:
+    """Where on the plot's canvas a place (y, x) of the plot is, px."""
     native, camera = dock.plot.canvas.native, dock.plot.canvas.model.scene.camera
-    scatter = dock.plot.scatter
-    y, x = scatter.points[position]
-    place = QPoint(
+    y, x = place
+    return QPoint(
         round(native.width() / 2 + (x - camera.center[-1]) * camera.zoom),
         round(native.height() / 2 - (y - camera.center[-2]) * camera.zoom),
     )
+
+
+def click_particle(dock: LatentDock, session: Session, position: int) -> None:
+    """Press and release the mouse on a particle's point, and wait for its exact volume."""
+    dock.tools.choose("explore")
+    native, place = dock.plot.canvas.native, place_of(dock, dock.plot.points[position])
     before = session.volume
     QTest.mouseMove(native, place)
     QTest.mouseClick(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-    wait_for(lambda: session.volume is not before and not session.busy)
+    wait_for(lambda: session.volume is not before and session.volume.last and not session.busy)
+
+
+def draw_lasso(dock: LatentDock, session: Session, places: np.ndarray) -> None:
+    """Draw a lasso through places (M, 2) of the plot, and wait for its particles."""
+    dock.tools.choose("lasso")
+    native, before = dock.plot.canvas.native, session.selections.count
+    corners = [place_of(dock, place) for place in places]
+    QTest.mousePress(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corners[0])
+    for corner in corners[1:]:
+        QTest.mouseMove(native, corner)
+        QTest.qWait(15)
+    QTest.mouseRelease(
+        native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corners[-1]
+    )
+    wait_for(lambda: session.selections.count not in (0, before))
+    dock.tools.choose("explore")
+
+
+def ring_about(points: np.ndarray) -> np.ndarray:
+    """An outline (M, 2) about most of the points (N, 2)."""
+    middle = np.median(points, axis=0)
+    reach = 1.15 * np.quantile(np.abs(points - middle), 0.9, axis=0)
+    turns = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    return middle + reach * np.column_stack([np.sin(turns), np.cos(turns)])
+
+
+def middle_of(points: np.ndarray, chosen: np.ndarray) -> int:
+    """The chosen particle that lies nearest to the middle of the chosen ones."""
+    positions = np.flatnonzero(chosen)
+    away = points[positions] - np.median(points[positions], axis=0)
+    return int(positions[np.einsum("ij,ij->i", away, away).argmin()])
 
 
 def picture_run(run: RunFolder, out: Path) -> None:
-    """The window on a run, its latent space, and the volume at a clicked particle."""
+    """The window on a run, and what there is to explore, select, judge and follow a path."""
     viewer = open_viewer()
-    docks = {name: find_dock(viewer, name) for name in (LATENT, PARTICLES, TRAIN)}
+    docks = {name: find_dock(viewer, name) for name in (LATENT, *TABS)}
     latent, session = docks[LATENT], session_for(viewer)
     show_run(viewer, run.path)
     wait_for(lambda: session.latent is not None and latent.plot.scatter is not None)
-    latent.plot.choose_colour("truthClass")
+    latent.plot.choose_colour(CLASSES_COLUMN)
     wait_for(lambda: session.volume is None or not session.busy)
-    positions = left_and_right(latent.plot.scatter.points)
-    for position in positions:
-        click_particle(latent, session, position)
+    classes = session.latent.columns[CLASSES_COLUMN]
+    members = [(classes == name).to_numpy() for name in classes.cat.categories[:3]]
+    points = latent.plot.points
+    for number, chosen in enumerate(members[::-1], start=1):
+        draw_lasso(latent, session, ring_about(points[chosen]))
+        session.selections.keep(f"state {number}")
+    click_particle(latent, session, middle_of(points, members[0]))
     viewer.scene.camera.angles = (-20, 25, 115)
-    QTest.qWait(1500)
-    save(image_of(viewer.window._qt_window), out / "window.png")
-    save(image_of(viewer.window._qt_viewer.canvas.native), out / "volume.png")
-    save(image_of(latent), out / "latent-space.png")
+    picture_docks(viewer, docks, session, out)
+    picture_evidence(viewer, docks, session, out)
+    picture_path(viewer, docks, session, out)
     viewer.close()
 
 
-def left_and_right(points: np.ndarray) -> list[int]:
-    """Two particles in the midst of the points, one on the left and one on the right."""
-    order = np.argsort(points[:, 1])
-    return [int(order[len(order) // 6]), int(order[-len(order) // 6])]
+def picture_docks(
+    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
+) -> None:
+    """The volume alone, and the docks that explore and select."""
+    QTest.qWait(1500)
+    save(image_of(viewer.window._qt_viewer.canvas.native), out / "volume.png")
+    save(image_of(docks[LATENT]), out / "latent-space.png")
+    share_height(docks, 0.4)
+    for name, file in ((EXPLORE, "explore.png"), (SELECTIONS, "selections.png")):
+        open_dock(viewer, name)
+        QTest.qWait(1500)
+        save(image_of(docks[name]), out / file)
+
+
+def picture_evidence(
+    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
+) -> None:
+    """The decoded volume beside maps of its images and of those of the selection."""
+    evidence = docks[EVIDENCE]
+    open_dock(viewer, EVIDENCE)
+    wait_for(lambda: evidence.state.map_button.isEnabled())
+    for button, found in (
+        (evidence.state.map_button, evidence.state_map),
+        (evidence.selection.map_button, evidence.selection_map),
+    ):
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        wait_for(lambda found=found: found.layer is not None and not busy(evidence))
+    share_height(docks, 0.5)
+    viewer.reset_view()
+    viewer.scene.camera.angles = (-20, 25, 115)
+    QTest.qWait(2500)
+    save(image_of(viewer.window._qt_window), out / "window.png")
+    save(image_of(viewer.window._qt_viewer.canvas.native), out / "evidence.png")
+    for name in (STATE_MAP, SELECTION_MAP):
+        viewer.layers.remove(name)
+
+
+def busy(dock: EvidenceDock) -> bool:
+    """Whether a long task of it is under way."""
+    return dock.tasks.task is not None and dock.tasks.task.running
+
+
+def picture_path(
+    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
+) -> None:
+    """A path through the latent space, and what lies along it."""
+    open_dock(viewer, TRAJECTORY)
+    docks[TRAJECTORY].make_component(1)
+    share_height(docks, 0.45)
+    docks[LATENT].plot.choose_view("PCA")
+    QTest.qWait(6000)
+    both = [image_of(frame_of(docks[name])) for name in (LATENT, TRAJECTORY)]
+    height = sum(picture.height for picture in both)
+    whole = Image.new("RGB", (both[0].width, height))
+    whole.paste(both[0], (0, 0))
+    whole.paste(both[1], (0, both[0].height))
+    save(whole, out / "trajectory.png")
 
 
 def picture_training(particles: SimulatedSet, out: Path) -> None:
@@ -165,11 +273,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Take the pictures in docs/images.")
     example = Path(tempfile.gettempdir()) / "cryodrgn-demo"
     parser.add_argument("--data", type=Path, default=example, help="folder of the demo")
+    parser.add_argument("--run", type=Path, help="a run on simulated particles to show instead")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     demo = run_to_end(make_demo(arguments.data))
-    picture_run(demo.run, arguments.out)
+    with tempfile.TemporaryDirectory(prefix="pictured-") as folder:
+        # Selections and paths are saved with a run: that of others stays as it is.
+        copy = shutil.copytree(arguments.run or demo.run.path, Path(folder) / "run")
+        picture_run(RunFolder(copy), arguments.out)
     picture_training(demo.particles, arguments.out)
 
 

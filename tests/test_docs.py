@@ -10,6 +10,7 @@ import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -20,6 +21,9 @@ from napari_cryodrgn.commandline.multi_value import repeat_options
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 WINDOWS = ("open", "demo")
+
+OF_OTHERS = {"--help", "--version", "--lazy", "--upgrade"}
+"""Options in the text that are not ours, or of no command."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -57,6 +61,70 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
         command = command.commands[name]
     context = command.make_context(name, list(rest))
     assert context.params
+
+
+def inline_spans(page: Path) -> list[str]:
+    """Texts in backticks outside of fenced blocks."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
+
+
+def all_commands(group: Any) -> dict[str, Any]:
+    """Every command by its words, those in groups too: 'benchmark decode'."""
+    found = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= {f"{name} {rest}": one for rest, one in all_commands(command).items()}
+        else:
+            found[name] = command
+    return found
+
+
+def options_of(command: Any) -> set[str]:
+    return {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_in_the_text_exist(page: Path) -> None:
+    known = all_commands(typer.main.get_command(cli.app))
+    every = set().union(*(options_of(command) for command in known.values())) | OF_OTHERS
+    wrong = []
+    for span in inline_spans(page):
+        name = next((each for each in known if f"{span} ".startswith(f"{each} ")), None)
+        ours = re.match(r"napari-cryodrgn ([a-z]\S*(?: decode)?)", span)
+        if ours:
+            name = next((each for each in known if ours[1].startswith(each)), None)
+            if name is None:
+                wrong.append(span)
+        if name is None and not re.match("-|napari-cryodrgn|train |decode ", span):
+            continue  # another program's
+        allowed = every if name is None else options_of(known[name]) | {"--help"}
+        for option in re.findall(r"(?<!\S)(?:--[A-Za-z][\w-]*|-[a-zA-Z](?!\S))", span):
+            if option not in allowed:
+                wrong.append(f"{option} in {span}")
+    assert wrong == []
+
+
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    known = all_commands(typer.main.get_command(cli.app))
+    assert [name for name in known if f"| `napari-cryodrgn {name}" not in text] == []
+
+
+WINDOW_PAGES = ("explore", "select", "evidence", "trajectories")
+
+
+@pytest.mark.parametrize("name", WINDOW_PAGES)
+def test_words_of_the_window_are_those_on_it(name: str) -> None:
+    text = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+    words = {
+        part.strip()
+        for emphasised in re.findall(r"(?<![*\w])\*([^*]+)\*(?!\*)", text)
+        for part in " ".join(emphasised.split()).split("→")
+    }
+    assert len(words) >= 5
+    pieces = {piece.removeprefix("▶ ") for piece in spoken()} | {"landmarks", "rung"}
+    assert sorted(word for word in words if word not in pieces) == []
 
 
 def run(words: list[str], folder: Path) -> str:
