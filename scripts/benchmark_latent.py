@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 import napari
 import numpy as np
@@ -39,23 +40,39 @@ BEAT = 0.004
 
 
 @dataclass(frozen=True)
+class Stall:
+    """A time for which the window did not answer, and CPU time spent in it, seconds."""
+
+    wall: float = 0.0
+    own_cpu: float = 0.0
+    all_cpu: float = 0.0
+
+
+@dataclass(frozen=True)
 class Row:
-    """One measured action, times in seconds."""
+    """One measured action, times in seconds.
+
+    `most_own` is the most CPU time of the window's thread between two turns of its event loop.
+    """
 
     action: str
     until_shown: float
-    longest_stall: float
+    stall: Stall = Stall()
+    most_own: float = 0.0
     note: str = ""
 
 
 class Watch:
-    """Notes the longest time between two turns of the event loop, and where it was spent."""
+    """Notes the longest time between two turns of the event loop, and where it was spent.
+
+    The window's thread may have worked meanwhile (`own_cpu`), its other threads may have held
+    Python's lock or the cores (`all_cpu`), or other programs may have had the cores.
+    """
 
     def __init__(self, stacks: bool) -> None:
-        self.last = time.perf_counter()
-        self.longest = 0.0
-        self._stacks = stacks
         self._main = threading.get_ident()
+        self._ended = False
+        self.restart()
         self._timer = QTimer()
         self._timer.timeout.connect(self._beat)
         self._timer.start(int(BEAT * 1000))
@@ -63,22 +80,52 @@ class Watch:
             threading.Thread(target=self._look, daemon=True).start()
 
     def _beat(self) -> None:
-        now = time.perf_counter()
-        self.longest = max(self.longest, now - self.last)
+        now = _clocks()
+        wall, own, everything = (b - a for a, b in zip(self.last, now, strict=True))
+        if wall > self.longest.wall:
+            self.longest = Stall(wall, own, everything)
+        self.most_own = max(self.most_own, own)
         self.last = now
 
     def restart(self) -> None:
         """Begin to measure."""
-        self.last, self.longest = time.perf_counter(), 0.0
+        self.last = _clocks()
+        self.longest = Stall()
+        self.most_own = 0.0
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended = True
+        self._timer.stop()
 
     def _look(self) -> None:
-        while True:
-            time.sleep(0.02)
-            late = time.perf_counter() - self.last
-            if late > 0.08:
-                frames = traceback.extract_stack(sys._current_frames()[self._main])[-7:]
-                words = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
-                sys.stderr.write(f"late by {late:.3f}: {words}\n")
+        """Say what each thread does while the window does not answer."""
+        while not self._ended:
+            time.sleep(0.01)
+            late = time.perf_counter() - self.last[0]
+            if late < 0.06:
+                continue
+            threads = {thread.ident: thread.name for thread in threading.enumerate()}
+            lines = [f"late by {1000 * late:.0f} ms"]
+            for ident, frame in sys._current_frames().items():
+                if ident != threading.get_ident():
+                    who = "window" if ident == self._main else threads.get(ident, "?")
+                    lines.append(f"  {who}: {_places(frame)}")
+            sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _clocks() -> tuple[float, float, float]:
+    return time.perf_counter(), time.thread_time(), time.process_time()
+
+
+def _places(frame: FrameType | None) -> str:
+    """The innermost functions of a stack, without a look at the source files."""
+    places = []
+    while frame is not None and len(places) < 9:
+        code = frame.f_code
+        places.append(f"{Path(code.co_filename).name}:{frame.f_lineno} {code.co_name}")
+        frame = frame.f_back
+    return " < ".join(places)
 
 
 def make_run(folder: Path, n: int) -> RunFolder:
@@ -138,7 +185,7 @@ class Bench:
         QApplication.processEvents()
         took = time.perf_counter() - begun
         self.pause(1.0)
-        self.rows.append(Row(action, took, self.watch.longest, note))
+        self.rows.append(Row(action, took, self.watch.longest, self.watch.most_own, note))
 
     def run(self, folder: Path) -> None:
         """All that is measured."""
@@ -180,10 +227,13 @@ class Bench:
         dock.tools.choose("lasso")
         QTest.mousePress(native, LEFT, NO_KEY, path[0])
         self.watch.restart()
+        begun = time.perf_counter()
         for point in path:
             QTest.mouseMove(native, point)
             self.pause(0.002)
-        self.rows.append(Row("drawing a lasso of 200 points", 0.0, self.watch.longest))
+        took = time.perf_counter() - begun
+        stall, own = self.watch.longest, self.watch.most_own
+        self.rows.append(Row("drawing a lasso of 200 points", took, stall, own))
 
         def highlighted() -> bool:
             masks = plot.picture.choice.masks
@@ -199,7 +249,7 @@ class Bench:
         polygon = np.array([plot.canvas.place_at((p.x(), p.y())) for p in path])
         expected = inside_polygon(plot.points, polygon)
         self.rows.append(
-            Row("lasso: particles selected", 0, 0, f"{book.count:,}; by hand {expected.sum():,}")
+            Row("lasso: particles selected", 0, note=f"{book.count:,}; by hand {expected.sum():,}")
         )
         self.measure("undo", book.undo, lambda: not book.count and highlighted())
         self.measure("redo", book.redo, lambda: bool(book.count) and highlighted())
@@ -233,7 +283,7 @@ class Bench:
 
         self.measure("pan, 20 events", pan, lambda: plot.picture is not shown)
         self.measure("zoom in further", wheel, lambda: plot.picture.drawing.whole)
-        self.rows.append(Row("at close range", 0, 0, plot.picture.drawing.text))
+        self.rows.append(Row("at close range", 0, note=plot.picture.drawing.text))
 
 
 def main() -> None:
@@ -247,15 +297,23 @@ def main() -> None:
     bench = Bench(options.stacks)
     bench.run(run.path)
     bench.viewer.window._qt_window.grab().save(str(options.out.with_suffix(".png")))
+    bench.watch.end()
     bench.viewer.close()
     options.out.with_suffix(".json").write_text(
         json.dumps([asdict(r) for r in bench.rows], indent=2)
     )
-    lines = ["| action | until shown (s) | longest stall (ms) | |", "|---|---|---|---|"]
-    lines += [
-        f"| {r.action} | {r.until_shown:.2f} | {1000 * r.longest_stall:.0f} | {r.note} |"
-        for r in bench.rows
+    lines = [
+        "| action | until shown, s | longest stall, ms | CPU of it, window / all threads, ms "
+        "| most CPU of the window between two turns, ms | |",
+        "|---|---|---|---|---|---|",
     ]
+    lines += [
+        f"| {row.action} | {row.until_shown:.2f} | {1000 * row.stall.wall:.0f} "
+        f"| {1000 * row.stall.own_cpu:.0f} / {1000 * row.stall.all_cpu:.0f} "
+        f"| {1000 * row.most_own:.0f} | {row.note} |"
+        for row in bench.rows
+    ]
+    lines.append(f"\nLoad average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
     options.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
     sys.stdout.write("\n".join(lines) + "\n")
 

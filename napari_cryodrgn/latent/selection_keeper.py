@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 Call = Callable[[], None]
 
-# Files below this are read within 20 ms, and then before anything is drawn.
-_QUICK_BYTES = 1 << 20
+# Files below this, of so many particles, are read within 20 ms, and then before anything is drawn.
+_QUICK_BYTES, _QUICK_PARTICLES = 1 << 20, 100_000
 
 
 class SelectionKeeper:
@@ -76,7 +76,7 @@ class SelectionKeeper:
         path = self._folder / ALL_SELECTIONS
         if not path.is_file():
             return
-        if path.stat().st_size <= _QUICK_BYTES:
+        if len(latent) <= _QUICK_PARTICLES and path.stat().st_size <= _QUICK_BYTES:
             self._take(self._folder, *_reading(self._folder, latent.rows))
             return
         folder, self._read = self._folder, False
