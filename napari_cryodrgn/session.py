@@ -352,14 +352,14 @@ class Session:
             self._volumes.set_run(self.run, [])
             self._show_only_volume()
             return
-        if self.pick_now is None or self.pick_now.position >= len(latent):
-            # Of a million, every fiftieth: the window waits for this.
-            step = 1 + len(latent) // 20_000
-            some = latent.mu[::step]
-            start = step * int(np.argmin(np.square(some - some.mean(axis=0)).sum(axis=1)))
-        else:
+        # Of a million, every fiftieth: the window waits for this.
+        step = 1 + len(latent) // 20_000
+        some = latent.mu[::step]
+        start = middle = step * int(np.argmin(np.square(some - some.mean(axis=0)).sum(axis=1)))
+        if self.pick_now is not None and self.pick_now.position < len(latent):
             start = self.pick_now.position
-        spread = drawn_states(latent.mu, start) if self.decodable else []
+        # From the middle, whatever is picked: the same contour for the same epoch.
+        spread = drawn_states(latent.mu, middle) if self.decodable else []
         self._volumes.set_run(self.run, spread)
         free = self.state_now
         if free is not None and free.pick is None and free.z.size == latent.mu.shape[1]:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,16 +36,21 @@ if TYPE_CHECKING:
 
 ALL_RUNGS: tuple[RungName, ...] = ("surrogate", "preview", "exact")
 QUICK_RUNGS: tuple[RungName, ...] = ("surrogate", "preview")
-SMALL_BOX = 48
-"""Up to it there may be no preview, and the network in full is as quick as one."""
+MOVING_BOX = 40
+"""While something is dragged the network goes up to this box, where it has no preview."""
+
+HOLD_SECONDS = 0.5
+"""So long, while something is dragged, a decode that has shown nothing yet is let run before a
+newer one takes its place: where no surrogate is to be trusted, each would cancel the one before
+and nothing would be seen until the mouse rests."""
 
 N_SEEDS = 64
 """States spread over the latent space of which the surrogate is made to begin with."""
 
 N_REFERENCES = 4
-REFERENCE_SECONDS = 2.0
-"""States decoded, and time spent on them, before the first volume is shown, so that contrast
-and contour are set from several volumes and need not change afterwards."""
+REFERENCE_BOX = 48
+"""States decoded before the first volume is shown, and their box at most, so that contrast and
+contour are set from several volumes, at once and always from the same ones."""
 
 Call = Callable[[], None]
 
@@ -58,6 +63,7 @@ class Decoder(Protocol):
         z: npt.NDArray[np.float32],
         tag: object = None,
         *,
+        box: int | None = None,
         rungs: Sequence[RungName] = ("exact",),
     ) -> None:
         """Decode this next, rung by rung; the results carry the tag."""
@@ -122,8 +128,9 @@ class VolumeFeed:
         self._reader: ThreadPoolExecutor | None = None
         self._references: list[npt.NDArray[np.float32]] = []
         self._scales: list[IntensityScale] = []
-        self._deadline: float | None = None
         self._latest: _Request | None = None
+        self._unanswered: _Request | None = None
+        self._has_preview = False
         self._awaited = False
         self._aside: deque[_Request] = deque()
         self._aside_runs = False
@@ -142,17 +149,19 @@ class VolumeFeed:
         self._references = states[:N_REFERENCES]
         self._seeds = list(states[N_REFERENCES:])
         self._scales = []
+        self._has_preview = False
         self.scale = None
 
     def decode(
         self, z: npt.NDArray[np.float32], pick: Pick | None, *, moving: bool = False
     ) -> None:
         """Ask the decoder for a volume, instead of any that was asked for before."""
-        if self._latest is not None:
-            self._references = []  # somebody is clicking: no more time for references
         self._latest = _Request(z, pick, time.monotonic(), moving=moving)
         self._await(True)
-        self._ask_decoder()
+        before = self._unanswered
+        held = before is not None and time.monotonic() - before.asked < HOLD_SECONDS
+        if not (held and (moving or before.reference)):
+            self._ask_decoder()
 
     def decode_aside(
         self,
@@ -184,7 +193,7 @@ class VolumeFeed:
         self._references = []
         self._aside.clear()
         self._aside_runs = False
-        self._deadline = None
+        self._unanswered = None
         if self._decoder is not None:
             # It waits for its thread, which may be loading weights; whatever still comes
             # of it belongs to an older generation.
@@ -205,24 +214,31 @@ class VolumeFeed:
         return self._decoder
 
     def _ask_decoder(self) -> None:
-        """Ask for the next reference state while there is time for one, else for what is wanted."""
+        """Ask for the next reference state, then for what is wanted."""
         if self._run is None or self._latest is None:
             return
         decoder = self._the_decoder(self._run)
         self._aside_runs = False  # the decoder drops it; it stays first in the row
-        in_time = self._deadline is None or time.monotonic() < self._deadline
-        if self._references and in_time:
-            z = self._references.pop()
-            decoder.request(z, _Request(z, None, self._latest.asked, reference=True))
+        if self._references and self._run.config is not None:
+            z = self._references[0]
+            self._unanswered = _Request(z, None, time.monotonic(), reference=True)
+            box = min(self._run.config.box, REFERENCE_BOX)
+            decoder.request(z, self._unanswered, box=box)
         else:
-            self._references = []
-            decoder.request(self._latest.z, self._latest, rungs=self._rungs(self._latest))
+            # Held from now on, and not since it was asked for.
+            self._latest = replace(self._latest, asked=time.monotonic())
+            self._unanswered = self._latest
+            rungs, box = self._goal(self._latest)
+            decoder.request(self._latest.z, self._latest, box=box, rungs=rungs)
 
-    def _rungs(self, request: _Request) -> tuple[RungName, ...]:
-        """Up to which rung to climb: in full only at rest, or where that takes no time."""
+    def _goal(self, request: _Request) -> tuple[tuple[RungName, ...], int | None]:
+        """Up to which rung to climb, and to which box: in full only at rest."""
+        if not request.moving:
+            return ALL_RUNGS, None
+        if self._has_preview:
+            return QUICK_RUNGS, None
         config = None if self._run is None else self._run.config
-        small = config is None or config.box <= SMALL_BOX
-        return QUICK_RUNGS if request.moving and not small else ALL_RUNGS
+        return ALL_RUNGS, None if config is None else min(config.box, MOVING_BOX)
 
     def _ask_aside(self) -> None:
         """Go on with what was asked for aside, once all that is shown has come to rest."""
@@ -238,7 +254,8 @@ class VolumeFeed:
             notice = Notice(result.message, "error", result.details)
             self._deliver(partial(self._take_failure, generation, notice, result.tag))
             return
-        scale = IntensityScale.of(result.data) if self.scale is None else None
+        wanted = self.scale is None and isinstance(result.tag, _Request)
+        scale = IntensityScale.of(result.data) if wanted else None
         measured = None
         if result.rung == "surrogate":
             self._guess = result
@@ -256,6 +273,7 @@ class VolumeFeed:
             self._aside_runs = False
         else:
             self._references = []
+            self._unanswered = None
             self._await(False)
         self._tell(notice)
         self._ask_aside()
@@ -270,15 +288,21 @@ class VolumeFeed:
         request = result.tag
         if generation != self._generation or not isinstance(request, _Request):
             return
-        if self.scale is None and scale is not None:
-            self._scales.append(scale)
+        if request is self._unanswered:
+            self._unanswered = None
         if request.reference:
-            # Counted from here: loading the weights is no fault of the references.
-            self._deadline = self._deadline or time.monotonic() + REFERENCE_SECONDS
-            self._ask_decoder()
+            if self._references and request.z is self._references[0]:
+                self._references.pop(0)
+                self._scales += [] if scale is None else [scale]
+                self._ask_decoder()
             return
+        self._has_preview |= result.rung == "preview"
+        if self.scale is None and not self._scales and scale is not None:
+            self._scales.append(scale)
         shown = _shown(result, request, measured)
         if request.done is None:
+            if self._unanswered is None and request is not self._latest:
+                self._ask_decoder()  # what was held back while this one was decoded
             self._finish(request, shown)
         elif self._aside and request is self._aside[0]:
             self._aside.popleft()

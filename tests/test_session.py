@@ -32,12 +32,14 @@ class RecordedDecoder:
         self.closed = False
 
         self.rungs: list[tuple[str, ...]] = []
+        self.boxes: list[int | None] = []
         self.seeds: np.ndarray | None = None
         self.surrogate = None
 
-    def request(self, z, tag=None, *, rungs=("exact",)) -> None:
+    def request(self, z, tag=None, *, box=None, rungs=("exact",)) -> None:
         self.requests.append((z, tag))
         self.rungs.append(rungs)
+        self.boxes.append(box)
 
     def seed_states(self, z_values) -> None:
         self.seeds = z_values
@@ -130,7 +132,7 @@ def test_the_scale_is_set_from_several_volumes_before_the_first_is_shown(session
     decoders[0].answer_all()
     assert len(decoders[0].requests) == N_REFERENCES + 1
     assert [volume.pick.position for volume in volumes] == [session.pick_now.position]
-    assert session.scale.n_volumes == N_REFERENCES + 1
+    assert session.scale.n_volumes == N_REFERENCES
 
 
 def test_the_scale_stays_whatever_is_decoded_next(session, run, decoders):
@@ -143,14 +145,22 @@ def test_the_scale_stays_whatever_is_decoded_next(session, run, decoders):
     assert session.volume.pick.position == 3
 
 
-def test_a_click_does_not_wait_for_the_references(session, run, decoders):
+@pytest.mark.parametrize("clicked", [None, 5, 11])
+def test_the_contour_is_the_same_whatever_is_clicked_meanwhile(session, run, decoders, clicked):
     session.open_run(run.path)
-    session.pick(5)
-    _, tag = decoders[0].requests[-1]
-    assert tag.pick.position == 5
-    decoders[0].answer()
-    assert session.volume.pick.position == 5
+    if clicked is not None:
+        session.pick(clicked)
+    decoders[0].answer_all()
+    if clicked is not None:
+        assert session.volume.pick.position == clicked
     assert not session.busy
+    again = Session(
+        make_decoder=lambda run, take: decoders.append(RecordedDecoder(run, take)) or decoders[-1]
+    )
+    again.open_run(run.path)
+    decoders[-1].answer_all()
+    assert again.scale == session.scale
+    assert set(decoders[0].boxes[:N_REFERENCES]) == {BOX}
 
 
 def test_busy_until_the_latest_has_come(session, run, decoders):

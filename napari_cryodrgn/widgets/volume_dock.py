@@ -192,7 +192,7 @@ class VolumeDock(SessionDock):
         volume = self.layers.volume
         if volume is None:
             return
-        if volume.rung in QUICK_RUNGS:
+        if volume.rung in QUICK_RUNGS or volume.moving:
             self.notices.say(f"Decoding in full for {path.name}…")
             size = pixel_size * volume.box / (volume.full_box or volume.box)
             self.session.decode_aside(
