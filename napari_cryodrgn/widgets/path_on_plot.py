@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject
 
 from napari_cryodrgn.latent.path import LatentPath
-from napari_cryodrgn.widgets.latent_marks import MarkStyle
+from napari_cryodrgn.widgets.latent_marks import DASHES, MarkStyle
 from napari_cryodrgn.widgets.latent_tool import PlotForTools
 from napari_cryodrgn.widgets.path_desk import PathDesk, shares_of, through_particles
 
@@ -115,13 +115,12 @@ class PathsOnPlot(QObject):
         if not len(path):
             return None
         route = self._desk.route_of(path)
-        found = book.positions(path)
-        nearest = None if route is None else route.at
-        at = [
-            position if position is not None else -1 if nearest is None else int(nearest[number])
-            for number, position in enumerate(found)
-        ]
-        waypoints = self._places(path.z, np.array(at, dtype=np.int64))
+        if route is None:
+            # Looks through all N rows, and only until the nearest particles have been found.
+            at = np.array([-1 if one is None else one for one in book.positions(path)])
+        else:
+            at = route.at
+        waypoints = self._places(path.z, at)
         if waypoints is None:
             return None
         if route is None or route.routed is None or route.profile is None:
@@ -164,7 +163,9 @@ class PathsOnPlot(QObject):
             name = f"path {path.name} {number}"
             names.add(name)
             length = float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
-            dashes = int(np.clip(length / dash, 2, 400)) if dash > 0 else 2
+            # With three axes lengths are no lengths on the screen.
+            flat = places.shape[1] == 2 and dash > 0
+            dashes = int(np.clip(length / dash, 2, 400)) if flat else DASHES
             self._plot.canvas.show_line(
                 name, places, colour=path.colour, width=width, dashed=far, dashes=dashes
             )

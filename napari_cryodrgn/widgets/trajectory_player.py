@@ -184,7 +184,7 @@ class FramePlayer(QWidget):
         count = len(self.frames)
         if not count:
             self.where.setText("")
-            self.status.setText("Draw a path of two waypoints or more to play it.")
+            self.status.setText("There are no frames to play yet.")
             return
         self.where.setText(f"{self.number + 1} of {count}")
         done = self.frames.n_decoded
