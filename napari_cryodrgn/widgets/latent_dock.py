@@ -31,6 +31,7 @@ from napari_cryodrgn.widgets.labels import ElidedLabel
 from napari_cryodrgn.widgets.latent_menu import LatentMenu
 from napari_cryodrgn.widgets.latent_plot import LatentPlot
 from napari_cryodrgn.widgets.latent_toolbar import LatentToolBar, load_tools
+from napari_cryodrgn.widgets.layout_once import lay_out_later
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
 from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
@@ -198,6 +199,7 @@ class LatentDock(SessionDock):
     # What the session says
 
     def _show_run(self, run: OpenRun | None) -> None:
+        lay_out_later(self, self._opened, self._plot_area, self.plot)
         self.notices.clear()
         self._pages.setCurrentIndex(0 if run is None else 1)
         if run is None:
@@ -220,6 +222,7 @@ class LatentDock(SessionDock):
         run = self.session.run
         if run is None:
             return
+        lay_out_later(self, self._opened, self._plot_area, self.plot)
         self._show_epochs(run.folder.latent_epochs())
         n = len(run.problems)
         self.missing_button.setVisible(bool(n))
@@ -252,6 +255,7 @@ class LatentDock(SessionDock):
         self._line.setText(self._rest_text())  # which names what the plot is coloured by
 
     def _show_message(self, notice: Notice) -> None:
+        lay_out_later(self)
         self.notices.show_notice(notice)
 
     def _point(self, text: str) -> None:
@@ -311,8 +315,8 @@ class LatentDock(SessionDock):
         area.addWidget(self._hint)
         area.addLayout(foot)
         area.addWidget(self._line)
-        opened = QWidget()
-        column = QVBoxLayout(opened)
+        self._opened = QWidget()
+        column = QVBoxLayout(self._opened)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addLayout(head)
@@ -322,7 +326,7 @@ class LatentDock(SessionDock):
         pages = QWidget()
         self._pages = QStackedLayout(pages)
         self._pages.addWidget(self.empty)
-        self._pages.addWidget(opened)
+        self._pages.addWidget(self._opened)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)

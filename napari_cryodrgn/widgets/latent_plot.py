@@ -25,6 +25,7 @@ from napari_cryodrgn.widgets.latent_plot_layout import lay_out_plot
 from napari_cryodrgn.widgets.latent_scatter import MOST_POINTS, Projection, Region, Scatter
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse
 from napari_cryodrgn.widgets.latent_viewer import LatentCanvas
+from napari_cryodrgn.widgets.layout_once import lay_out_later
 from napari_cryodrgn.widgets.theme import PICK_COLOUR
 from napari_cryodrgn.widgets.volume_layers import software_rendering
 
@@ -296,6 +297,7 @@ class LatentPlot(QWidget):
         moved = before is None or before.scatter is not picture.scatter
         self.canvas.set_flat(picture.scatter.index is not None)
         self._show_drawing(picture, before)
+        lay_out_later(self)
         self.choices.show_legend(picture.colouring.legend)
         names = [column_title(name) for name in picture.choice.names]
         self.x_label.setText("" if len(names) > 2 else names[0])

@@ -131,9 +131,9 @@ class LatentCanvas(QWidget):
         self._density.visible = density is not None
         if density is not None:
             self._density.set_data(density.image)
-            self._density.transform = STTransform(
-                scale=density.step[::-1], translate=density.corner[::-1]
-            )
+            # Another transform, rather than another place, would compile the shaders again.
+            self._density.transform.scale = density.step[::-1]
+            self._density.transform.translate = density.corner[::-1]
         self.native.update()
 
     # For tools
@@ -260,7 +260,7 @@ class LatentCanvas(QWidget):
         self.overlay.show_outline(far)
         self.overlay.show_mark("state", far[0], style="cross", colour=PICK_COLOUR)
         self._density.visible = True
-        self._density.transform = STTransform(translate=(1e6, 1e6))
+        self._density.transform = STTransform(scale=(1, 1), translate=(1e6, 1e6))
         self._qt_viewer.canvas.events.draw.connect(self._cool_down, position="last")
 
     def _cool_down(self, _: object = None) -> None:
