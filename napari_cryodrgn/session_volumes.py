@@ -159,8 +159,11 @@ class VolumeFeed:
         self._latest = _Request(z, pick, time.monotonic(), moving=moving)
         self._await(True)
         before = self._unanswered
-        held = before is not None and time.monotonic() - before.asked < HOLD_SECONDS
-        if not (held and (moving or before.reference)):
+        # References are all answered; of what moves the newest follows upon an answer.
+        waits = before is not None and (
+            before.reference or (moving and time.monotonic() - before.asked < HOLD_SECONDS)
+        )
+        if not waits:
             self._ask_decoder()
 
     def decode_aside(
@@ -222,8 +225,8 @@ class VolumeFeed:
         if self._references and self._run.config is not None:
             z = self._references[0]
             self._unanswered = _Request(z, None, time.monotonic(), reference=True)
-            box = min(self._run.config.box, REFERENCE_BOX)
-            decoder.request(z, self._unanswered, box=box)
+            small = min(self._run.config.box, REFERENCE_BOX)
+            decoder.request(z, self._unanswered, box=small)
         else:
             # Held from now on, and not since it was asked for.
             self._latest = replace(self._latest, asked=time.monotonic())

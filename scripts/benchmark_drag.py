@@ -123,7 +123,7 @@ class Drag(QObject):
     def run(self, corner: QPoint, every: float) -> None:
         """Move the mouse; on a thread of its own."""
         pointer = Pointer()
-        where = np.round(self.places + (corner.x(), corner.y())).astype(int)
+        where = np.round(self.places + np.array([corner.x(), corner.y()])).astype(int)
         pointer.move(*map(int, where[0]))
         time.sleep(0.3)
         pointer.hold(True)

@@ -47,11 +47,11 @@ class RecordedDecoder:
     def close(self) -> None:
         self.closed = True
 
-    def answer(self, brightness: float = 1.0) -> None:
+    def answer(self, brightness: float = 1.0, rung: str = "exact") -> None:
         z, tag = self.requests[-1]
         data = brightness * np.random.default_rng(0).normal(size=(BOX,) * 3).astype(np.float32)
         data += float(z.sum()) * 1e-3
-        volume = DecodedVolume(data, 2.0, z, self.run.epoch, BOX, "exact", tag, 0.1, full_box=BOX)
+        volume = DecodedVolume(data, 2.0, z, self.run.epoch, BOX, rung, tag, 0.1, full_box=BOX)
         self.take(volume)
 
     def answer_all(self) -> None:
@@ -161,6 +161,56 @@ def test_the_contour_is_the_same_whatever_is_clicked_meanwhile(session, run, dec
     decoders[-1].answer_all()
     assert again.scale == session.scale
     assert set(decoders[0].boxes[:N_REFERENCES]) == {BOX}
+
+
+def test_what_moves_is_not_cancelled_before_it_shows_and_the_last_request_wins(
+    session, run, decoders
+):
+    session.open_run(run.path)
+    decoders[0].answer_all()
+    begun = len(decoders[0].requests)
+    places = np.random.default_rng(3).normal(size=(6, 2)).astype(np.float32)
+    for z in places[:4]:
+        session.request_z(z, moving=True)
+    assert len(decoders[0].requests) == begun + 1  # the others wait for something to be seen
+    decoders[0].answer()
+    np.testing.assert_array_equal(session.volume.z, places[0])
+    np.testing.assert_array_equal(decoders[0].requests[-1][0], places[3])  # 1 and 2 are dropped
+    assert decoders[0].boxes[-1] == BOX
+    session.request_z(places[4], moving=True)
+    session.request_z(places[5])
+    np.testing.assert_array_equal(decoders[0].requests[-1][0], places[5])  # letting go is at once
+    assert decoders[0].boxes[-1] is None
+    decoders[0].answer_all()
+    np.testing.assert_array_equal(session.volume.z, places[5])
+    assert len(decoders[0].requests) == begun + 3
+    assert not session.busy
+
+
+def test_with_a_preview_the_whole_box_is_left_until_the_mouse_lets_go(session, run, decoders):
+    session.open_run(run.path)
+    decoders[0].answer_all()
+    decoders[0].answer(rung="preview")
+    session.request_z([1.0, 0.0], moving=True)
+    assert decoders[0].rungs[-1] == ("surrogate", "preview")
+    session.request_z([1.0, 0.0])
+    assert decoders[0].rungs[-1] == ("surrogate", "preview", "exact")
+
+
+def test_what_is_asked_for_aside_comes_in_turn_and_waits_for_what_is_shown(session, run, decoders):
+    session.open_run(run.path)
+    decoders[0].answer_all()
+    shown, aside = session.volume, heard(session.volume_changed)
+    done: list[np.ndarray] = []
+    for x in (1.0, 2.0):
+        session.decode_aside([x, 0.0], lambda volume: done.append(volume.z))
+    session.pick(4)  # the decoder drops the first one for it
+    decoders[0].answer()
+    assert session.volume is not shown
+    assert done == []
+    decoders[0].answer_all()
+    assert [z[0] for z in done] == [1.0, 2.0]
+    assert len(aside) == 1  # neither of them was shown
 
 
 def test_busy_until_the_latest_has_come(session, run, decoders):

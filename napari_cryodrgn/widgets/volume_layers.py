@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Mode = Literal["surface", "volume"]
+SurfaceData = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
 
 IMAGE_NAME = "Volume (live)"
 SURFACE_NAME = "Surface (live)"
@@ -274,12 +275,16 @@ class VolumeLayers:
             return
         self._mesh, self._mesh_volume = mesh, volume
         if self._present(self._surface):
-            self._place(self._surface, volume)
-            self._surface.data = layer_data(mesh)  # type: ignore[union-attr]
+            self._set_units(self._surface)
+            self._surface.data = _true_size(mesh, volume)  # type: ignore[union-attr]
             self._surface.metadata = details_of(volume)  # type: ignore[union-attr]
         else:
-            self._surface = _new_surface(
-                mesh, volume, self.colour, name=SURFACE_NAME, metadata=details_of(volume)
+            self._surface = Surface(
+                _true_size(mesh, volume),
+                name=SURFACE_NAME,
+                metadata=details_of(volume),
+                units=units(volume.pixel_size is not None),
+                **_surface_look(self.colour),
             )
             self._viewer.add_layer(self._surface)
             self._show_mode()
@@ -373,13 +378,23 @@ def _range(scale: IntensityScale, low: float, high: float) -> tuple[float, float
 
 def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -> Surface:
     return Surface(
-        layer_data(mesh),
-        colormap=_plain(colour),
-        contrast_limits=(0, 1),
-        shading="smooth",
-        **placement_of(volume, Surface),
-        **options,
+        layer_data(mesh), **_surface_look(colour), **placement_of(volume, Surface), **options
     )
+
+
+def _true_size(mesh: Mesh, volume: ShownVolume) -> SurfaceData:
+    """Data of the live surface: vertices where they lie in the scene, in Å.
+
+    The layer then stays where it is from rung to rung. napari takes as long to move a layer as
+    to give it a surface.
+    """
+    vertices, faces, values = layer_data(mesh)
+    place = placement_of(volume, Surface)
+    return (vertices * place["scale"] + place["translate"]).astype(np.float32), faces, values
+
+
+def _surface_look(colour: str) -> dict[str, Any]:
+    return {"colormap": _plain(colour), "contrast_limits": (0, 1), "shading": "smooth"}
 
 
 def _ramp(colour: str) -> Colormap:

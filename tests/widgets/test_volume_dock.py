@@ -158,6 +158,30 @@ def test_the_layers(viewer, settle):
 
 
 @pytest.mark.data
+def test_camera_contour_and_size_stay_from_rung_to_rung(viewer, settle):
+    layers = VolumeLayers(viewer, "surface")
+    grid = np.indices((32,) * 3, dtype=np.float32) - 16
+    data = np.exp(-np.square(grid / np.array([9, 6, 4])[:, None, None, None]).sum(axis=0))
+    scale = IntensityScale.of(data)
+    exact = replace(shown(data), rung="exact", full_box=32)
+    # The even voxels of a box of 32 are those of a box of 16 about the same middle.
+    coarse = replace(exact, data=data[::2, ::2, ::2].copy(), pixel_size=5.0, last=False)
+    seen = []
+    for volume in (replace(coarse, rung="surrogate"), replace(coarse, rung="preview"), exact):
+        layers.show(volume, scale)
+        settle(lambda volume=volume: layers.painted is volume)
+        surface, camera = viewer.layers[SURFACE_NAME], viewer.scene.camera
+        vertices = surface.data[0] * surface.scale + surface.translate
+        view = (*camera.center, camera.zoom, *camera.angles)
+        seen.append((np.ptp(vertices, axis=0), vertices.mean(axis=0), view, layers.level))
+    layers.shutdown()
+    for extent, middle, view, level in seen[:2]:
+        np.testing.assert_allclose(extent, seen[2][0], atol=1.5)  # Å, of 2.5 Å voxels
+        np.testing.assert_allclose(middle, seen[2][1], atol=0.5)
+        assert view == seen[2][2]
+        assert level == seen[2][3]
+
+
 def test_a_run_without_weights_shows_a_volume_and_says_which(
     open_dock, settle, viewer, data_folder
 ):
