@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -45,8 +44,8 @@ FORMATS = {
     "pkl": "cryoDRGN indices (.pkl)",
 }
 WORDS = (
-    "Writes the selected rows of the particles' own table, everything else in it as it is. The "
-    "file is read again and counted before it counts as done."
+    "Writes the selected rows of the particles' own table, everything else in it as it is.\n"
+    "The file is read again and counted before it counts as done."
 )
 
 
@@ -69,10 +68,10 @@ class ExportPanel(QWidget):
         self._folder: RunFolder | None = None
         self.which_box, self.format_box, self.by_box = QComboBox(), QComboBox(), QComboBox()
         self.table = PathRow(folder=False, caption="The original particle table")
-        self.inverse_box = QCheckBox("Write the other particles of the run too (_inverse)")
+        self.inverse_box = QCheckBox("and the others")
         self.inverse_box.setChecked(True)
         self.export_button = QPushButton("Export…")
-        self.weights_box = QCheckBox("Start from the weights of this epoch")
+        self.weights_box = QCheckBox("from the weights of this epoch")
         self.train_button = QPushButton("Train on these…")
         self.tasks = TaskBar()
         self.notices = NoticeBar()
@@ -222,40 +221,40 @@ class ExportPanel(QWidget):
             "Only where the run was trained on downsampled images, or its table has moved:\n"
             "the rows are then taken from this table, after comparing what both say"
         )
-        self.export_button.setToolTip("Choose a file, and write the selection to it")
         self.train_button.setToolTip(
             "Choose a folder for a new run on these particles; the Train dock opens with the\n"
             "settings of this run"
         )
-        self.count = QLabel("")
+        self.export_button.setToolTip(WORDS)
+        self.inverse_box.setToolTip("In a second file, <name>_inverse")
+        self.count = dim_label("", wrap=False)
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for title, widget in (
-            ("Export", self.which_box),
-            ("", self.count),
-            ("As", self.format_box),
-            ("Indices count", self.by_box),
-            ("Original table", self.table),
-        ):
-            self._form.addRow(title, widget)
+        self._form.addRow("Particles", self.which_box)
+        self._form.addRow("As", self.format_box)
+        self._form.addRow("Indices count", self.by_box)
         export_line, train_line = QHBoxLayout(), QHBoxLayout()
-        export_line.addWidget(self.export_button)
-        export_line.addStretch(1)
-        train_line.addWidget(self.train_button)
-        train_line.addWidget(self.weights_box)
-        train_line.addStretch(1)
+        for line, widgets in (
+            (export_line, (self.export_button, self.inverse_box)),
+            (train_line, (self.train_button, self.weights_box)),
+        ):
+            for widget in widgets:
+                line.addWidget(widget)
+            line.addStretch(1)
+        export_line.addWidget(self.count)
+        further = QFormLayout()
+        further.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        further.addRow("Original table", self.table)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(dim_label(WORDS))
         layout.addLayout(self._form)
-        layout.addWidget(self.inverse_box)
         layout.addLayout(export_line)
         layout.addWidget(self.tasks)
         layout.addWidget(self.notices)
-        layout.addWidget(dim_label("Or train a new model on what was kept:"))
         layout.addLayout(train_line)
+        layout.addLayout(further)
         layout.addStretch(1)
         layout.setAlignment(Qt.AlignmentFlag.AlignTop)
 
