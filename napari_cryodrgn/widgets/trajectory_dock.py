@@ -240,7 +240,8 @@ class TrajectoryDock(SessionDock):
 
     def _show_latent(self, latent: LatentSpace | None) -> None:
         self._pages.setCurrentIndex(0 if latent is None or not latent.zdim else 1)
-        self.player.frames.forget()
+        self._stop_pacing()
+        self._set_frames("", None)
         self._made_of = None
         menu = self.list.make_menu
         menu.clear()

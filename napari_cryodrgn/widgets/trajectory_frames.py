@@ -36,7 +36,10 @@ class FrameStore(QObject):
         session.message.connect(self._hear)
 
     def set_z(self, z: npt.NDArray[np.float32] | None) -> None:
-        """Other frames (n, zdim), or none; what is the same of them needs no decoding again."""
+        """Other frames (n, zdim), or none; those that stay the same are not decoded again.
+
+        Frames of another epoch are to be preceded by none: its decoder is another one.
+        """
         before, volumes = self.z, self._volumes
         self._generation += 1
         self._asked = self._running = False
@@ -47,11 +50,6 @@ class FrameStore(QObject):
                 if point.tobytes() in known:
                     self._volumes[number] = known[point.tobytes()]
         self._bytes = sum(volume.data.nbytes for volume in self._volumes.values())
-
-    def forget(self) -> None:
-        """The decoder is another one: nothing that was decoded holds any more."""
-        self._volumes = {}
-        self.set_z(None)
 
     def __len__(self) -> int:
         return 0 if self.z is None else len(self.z)

@@ -115,6 +115,7 @@ class FramePlayer(QWidget):
         if self.mode == "once" and self.number == len(self.frames) - 1:
             self.slider.setValue(0)
         self._step = 1
+        self._rest.stop()
         self.frames.run(self.number)
         self._show_now(moving=True)
         self._timer.start(round(1000 / self.speed.value()))
@@ -177,7 +178,8 @@ class FramePlayer(QWidget):
         wanted = self.number
         if self._shown != wanted and self.frames.nearest(wanted) != self._shown:
             self._show_now(moving=True)
-            self._rest.start()
+            if not self._timer.isActive():
+                self._rest.start()
         self._tell()
 
     def _tell(self) -> None:
@@ -208,6 +210,7 @@ class FramePlayer(QWidget):
             self.mode_box.addItem(title, value)
         self.mode_box.setCurrentIndex(1)
         self.mode_box.setToolTip("What happens at the end")
+        self.slider.setPageStep(1)
         self.speed.setRange(0.5, 30)
         self.speed.setDecimals(1)
         self.speed.setValue(8)

@@ -133,6 +133,29 @@ def test_scrubbing_shows_the_nearest_finished_frame(open_dock, settle):
 
 
 @gui
+def test_frames_of_another_epoch_are_decoded_anew(open_dock, settle):
+    dock = open_dock()
+    dock.player.slider.setValue(1)
+    settle(lambda: dock.player.frames.n_decoded == 6)
+    before = dock.player.frames.volume(0)
+    dock.session.open_run(dock.session.run.folder.path, 1)
+    assert not dock.player.play_button.isEnabled() or dock.player.frames.n_decoded == 0
+    settle(lambda: dock.player.frames.z is not None and not dock.session.busy)
+    np.testing.assert_allclose(
+        dock.player.frames.z[[0, -1]], dock.session.latent.mu[[0, 3]], atol=1e-5
+    )
+    dock.player.slider.setValue(2)
+    settle(lambda: dock.player.frames.volume(0) is not None)
+    after = dock.player.frames.volume(0)
+    assert after.epoch == 1
+    assert not np.array_equal(after.data, before.data)
+    dock.session.set_run(None)
+    assert dock.player.frames.z is None
+    assert not dock.player.play_button.isEnabled()
+    assert not dock.export_button.isEnabled()
+
+
+@gui
 def test_the_list_names_deletes_and_makes_paths(qtbot, open_dock, settle):
     dock = open_dock()
     book = dock.book
@@ -216,7 +239,7 @@ def test_frames_that_stay_the_same_are_not_decoded_again():
     # What is still on its way belongs to the frames before.
     store._take(store._generation - 1, 0, volume)
     assert store.n_decoded == 1
-    store.forget()
+    store.set_z(None)
     assert (len(store), store.n_decoded, store.nearest(0)) == (0, 0, None)
 
 
