@@ -45,6 +45,7 @@ from napari_cryodrgn.session_volumes import (
 if TYPE_CHECKING:
     from napari_cryodrgn.decoding.records import SurrogateRecord
     from napari_cryodrgn.latent.space import LatentSpace
+    from napari_cryodrgn.latent.trust import Trust
     from napari_cryodrgn.workflows.open_run import OpenRun
 
 
@@ -81,6 +82,8 @@ class Session:
     busy_changed : Signal(bool)
         A volume has been asked for, or the last one asked for has come.
     volume_changed : Signal(ShownVolume)
+    support_changed : Signal(Trust or None)
+        What speaks for the present state has been found out.
     message : Signal(Notice)
     """
 
@@ -93,6 +96,7 @@ class Session:
     picked = Signal(object)
     busy_changed = Signal(bool)
     volume_changed = Signal(object)
+    support_changed = Signal(object)
     message = Signal(object)
 
     def __init__(
@@ -118,6 +122,7 @@ class Session:
         self.state_now: State | None = None
         self.volume: ShownVolume | None = None
         self.busy = False
+        self.support: Trust | None = None
         self.explore = ExploreChoices()
         self.history = VisitedStates()
         self.history.follow(self)
@@ -340,6 +345,11 @@ class Session:
     def scale(self) -> IntensityScale | None:
         """Statistics by which all volumes of this epoch are shown; None before the first."""
         return self._volumes.scale
+
+    def set_support(self, support: Trust | None) -> None:
+        """Tell what speaks for the present state."""
+        self.support = support
+        self.support_changed.emit(support)
 
     def say(self, text: str, kind: NoticeKind = "info", details: str = "") -> None:
         """Tell the person at the window something."""

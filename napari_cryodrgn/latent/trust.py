@@ -59,6 +59,11 @@ class Trust:
     encoder_spread: float | None
 
     @property
+    def short_text(self) -> str:
+        """The verdict with the first of its numbers: 'Supported: 212 particles near'."""
+        return f"{self.verdict[0].upper()}{self.verdict[1:]}: {self.n_near:,} particles near"
+
+    @property
     def text(self) -> str:
         """The verdict with its numbers, for people."""
         facts = [

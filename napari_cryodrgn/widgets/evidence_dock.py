@@ -89,7 +89,7 @@ class EvidenceDock(SessionDock):
         )
         self._trust: TrustMeasure | None = None
         self._measure: Latest[TrustMeasure] = Latest(self._take_measure, "evidence-trust")
-        self._judge: Latest[Trust] = Latest(self.state.show_trust, "evidence-judge")
+        self._judge: Latest[Trust] = Latest(self.session.set_support, "evidence-judge")
         self._spectra: KeptSpectra | None = None
         self._judged: LatentSpace | None = None
         self._waiting = False
@@ -292,7 +292,7 @@ class EvidenceDock(SessionDock):
             return
         self._judged = latent
         self._trust = None
-        self.state.show_trust(None)
+        self.session.set_support(None)
         self._measure.request(partial(TrustMeasure, latent.mu, latent.logvar))
         self._forget_results()
         self._show_selection()
@@ -386,6 +386,7 @@ class EvidenceDock(SessionDock):
         self.listen(self.session.latent_changed, self._show_latent)
         self.listen(self.session.run_changed, self._forget)
         self.listen(self.session.state_changed, self._show_state)
+        self.listen(self.session.support_changed, self.state.show_trust)
         self.listen(self.session.selections.changed, self._show_selection)
         for worker in (self._measure, self._judge):
             self.at_end(worker.stop)

@@ -52,6 +52,8 @@ from napari_cryodrgn.widgets.volume_words import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_cryodrgn.latent.trust import Trust
+
 EMPTY_TITLE = "No volume yet"
 EMPTY_TEXT = (
     "Open a run in the Latent space dock and click a particle there: "
@@ -104,6 +106,7 @@ class VolumeDock(SessionDock):
         self._busy_timer.timeout.connect(partial(self._move_bar, True))
         self._words = Seldom(WORDS_SECONDS)
         self._title, self._facts, self._note = QLabel(), QLabel(), QLabel()
+        self._support = QLabel()
         self._lay_out()
         self._connect()
         self.at_end(self.layers.shutdown)
@@ -111,6 +114,7 @@ class VolumeDock(SessionDock):
         self._show_colour()
         if self.session.volume is not None:
             self._show_volume(self.session.volume)
+        self._show_support(self.session.support)
         self._show_busy(self.session.busy)
 
     def _connect(self) -> None:
@@ -126,6 +130,7 @@ class VolumeDock(SessionDock):
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self.save)
         self.listen(self.session.volume_changed, self._show_volume)
+        self.listen(self.session.support_changed, self._show_support)
         self.listen(self.session.busy_changed, self._show_busy)
         self.listen(self.session.run_changed, self._forget)
         self.listen(self.session.message, self._show_message)
@@ -276,6 +281,12 @@ class VolumeDock(SessionDock):
             self._busy.setRange(0, 0 if moves else 1)
             self._busy.setValue(0)
 
+    def _show_support(self, support: Trust | None) -> None:
+        """The verdict of the Evidence dock on this state, where that is open."""
+        self._support.setVisible(support is not None)
+        self._support.setText("" if support is None else support.short_text)
+        self._support.setToolTip("" if support is None else support.text)
+
     def _forget(self, _: object) -> None:
         self._pages.setCurrentIndex(0)
         self.notices.clear()
@@ -326,7 +337,7 @@ class VolumeDock(SessionDock):
         font = self._title.font()
         font.setBold(True)
         self._title.setFont(font)
-        for label in (self._title, self._facts, self._note):
+        for label in (self._title, self._facts, self._support, self._note):
             label.setWordWrap(True)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
@@ -344,7 +355,7 @@ class VolumeDock(SessionDock):
         column = QVBoxLayout(shown)
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(8)
-        for widget in (self._title, self._facts, self._note):
+        for widget in (self._title, self._facts, self._support, self._note):
             column.addWidget(widget)
         column.addLayout(grid)
         column.addLayout(buttons)
