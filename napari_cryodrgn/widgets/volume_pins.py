@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Layer, Surface
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
@@ -164,7 +166,7 @@ class PinList(QWidget):
     def _let_go(self, pin: Pin) -> None:
         pin.layer.events.visible.disconnect(self._show_ticks)
 
-    def _z_now(self, volume: ShownVolume) -> tuple[object, Pick | None]:
+    def _z_now(self, volume: ShownVolume) -> tuple[npt.NDArray[np.float32] | None, Pick | None]:
         """Where its particle lies at the epoch shown; a free point stays where it is."""
         latent = self._session.latent
         if latent is None or volume.z.size != latent.mu.shape[1]:
