@@ -54,7 +54,10 @@ EMPTY_TEXT = (
     "Or choose particles and train a model under Particles and Train: the latent space appears "
     "here with the first epoch."
 )
-PLOT_HINT = "Click a particle to see its volume. Drag to move, wheel to zoom."
+PLOT_HINT = (
+    "Click a particle, or drag through them, to see volumes. "
+    "Right drag moves the plot, the wheel zooms."
+)
 
 
 class LatentDock(SessionDock):
@@ -77,8 +80,7 @@ class LatentDock(SessionDock):
         self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self._no_analysis = QLabel()
         self._shown = dim_label(wrap=False)
-        self._line = ElidedLabel(PLOT_HINT)
-        self._hint = ElidedLabel()
+        self._line, self._hint = _two_lines(PLOT_HINT), _two_lines()
         self._lay_out()
         self.empty.action.clicked.connect(self.choose_run)
         self.open_button.clicked.connect(self.choose_run)
@@ -334,6 +336,16 @@ class LatentDock(SessionDock):
         layout.addWidget(pages, 1)
         layout.addWidget(self.tasks)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+
+def _two_lines(text: str = "") -> QLabel:
+    """A label with room for two lines, whatever it says: its plot must not move."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.setFixedHeight(2 * label.fontMetrics().lineSpacing() + 14)  # with the theme's margins
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return label
 
 
 def _analysis_of(run: OpenRun, epoch: int, *, with_volumes: bool) -> Task[AnalysisFolder]:

@@ -31,7 +31,8 @@ class LatentMenu(QToolButton):
     def __init__(self, dock: LatentDock) -> None:
         super().__init__()
         self._dock = dock
-        self.setText("More")
+        self.setText("More…")
+        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.setToolTip("Points drawn, labels from a file, add to the main viewer")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)

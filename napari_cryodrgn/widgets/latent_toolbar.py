@@ -87,7 +87,13 @@ class LatentToolBar(QWidget):
         return False
 
     def set_theme(self, theme: str) -> None:
-        """Draw the icons in the theme's colour."""
+        """Draw the icons in the theme's colour, and the chosen one on its highlight."""
+        colours = get_theme(theme)
+        self.setStyleSheet(
+            f"QToolButton {{ border: none; border-radius: 3px; padding: 3px; }}"
+            f"QToolButton:hover {{ background: {colours.primary.as_hex()}; }}"
+            f"QToolButton:checked {{ background: {colours.current.as_hex()}; }}"
+        )
         for name, button in self.buttons.items():
             tool = self.tools[name]
             if not tool.icon:
