@@ -40,6 +40,7 @@ from napari_cryodrgn.widgets.docks import (
     TABS,
     TRAIN,
     TRAJECTORY,
+    VOLUME,
     find_dock,
     frame_of,
     open_dock,
@@ -56,6 +57,9 @@ ROOT = Path(__file__).resolve().parents[1]
 WINDOW = (1500, 940)
 MAX_BYTES = 300_000
 CLASSES_COLUMN = "truthClass"
+ANGLES = (-20, 25, 115)
+CONTOUR = 3.0
+"""In sigma."""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
@@ -112,7 +116,8 @@ def click_particle(dock: LatentDock, session: Session, position: int) -> None:
 def draw_lasso(dock: LatentDock, session: Session, places: np.ndarray) -> None:
     """Draw a lasso through places (M, 2) of the plot, and wait for its particles."""
     dock.tools.choose("lasso")
-    native, before = dock.plot.canvas.native, session.selections.count
+    session.selections.clear()
+    native = dock.plot.canvas.native
     corners = [place_of(dock, place) for place in places]
     QTest.mousePress(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corners[0])
     for corner in corners[1:]:
@@ -121,7 +126,7 @@ def draw_lasso(dock: LatentDock, session: Session, places: np.ndarray) -> None:
     QTest.mouseRelease(
         native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corners[-1]
     )
-    wait_for(lambda: session.selections.count not in (0, before))
+    wait_for(lambda: session.selections.count > 0)
     dock.tools.choose("explore")
 
 
@@ -150,36 +155,42 @@ def picture_run(run: RunFolder, out: Path) -> None:
     latent.plot.choose_colour(CLASSES_COLUMN)
     wait_for(lambda: session.volume is None or not session.busy)
     classes = session.latent.columns[CLASSES_COLUMN]
-    members = [(classes == name).to_numpy() for name in classes.cat.categories[:3]]
+    members = [(classes == name).to_numpy() for name in sorted(classes.dropna().unique())[-3:]]
     points = latent.plot.points
-    for number, chosen in enumerate(members[::-1], start=1):
+    draw_lasso(latent, session, ring_about(points[members[0]]))
+    middles = [middle_of(points, chosen) for chosen in members]
+    click_particle(latent, session, middles[0])
+    docks[VOLUME].contour.number.setValue(CONTOUR)
+    viewer.scene.camera.angles = ANGLES
+    QTest.qWait(1500)
+    save(image_of(viewer.window._qt_viewer.canvas.native), out / "volume.png")
+    save(image_of(latent), out / "latent-space.png")
+    picture_evidence(viewer, docks, out)
+    for number, chosen in enumerate(members, start=1):
         draw_lasso(latent, session, ring_about(points[chosen]))
         session.selections.keep(f"state {number}")
-    click_particle(latent, session, middle_of(points, members[0]))
-    viewer.scene.camera.angles = (-20, 25, 115)
-    picture_docks(viewer, docks, session, out)
-    picture_evidence(viewer, docks, session, out)
-    picture_path(viewer, docks, session, out)
+    open_dock(viewer, SELECTIONS)
+    QTest.qWait(1000)
+    save(image_of(docks[SELECTIONS]), out / "selections.png")
+    picture_path(viewer, docks, points[middles], out)
+    save(image_alone(viewer, docks, EXPLORE), out / "explore.png")
     viewer.close()
 
 
-def picture_docks(
-    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
-) -> None:
-    """The volume alone, and the docks that explore and select."""
+def image_alone(viewer: napari.Viewer, docks: dict[str, SessionDock], name: str) -> Image.Image:
+    """A dock with all the height to itself, without what is empty below."""
+    frame_of(docks[LATENT]).hide()
+    open_dock(viewer, name)
     QTest.qWait(1500)
-    save(image_of(viewer.window._qt_viewer.canvas.native), out / "volume.png")
-    save(image_of(docks[LATENT]), out / "latent-space.png")
-    share_height(docks, 0.4)
-    for name, file in ((EXPLORE, "explore.png"), (SELECTIONS, "selections.png")):
-        open_dock(viewer, name)
-        QTest.qWait(1500)
-        save(image_of(docks[name]), out / file)
+    picture = image_of(docks[name])
+    frame_of(docks[LATENT]).show()
+    lines = np.asarray(picture)
+    same = (lines == lines[-1]).all(axis=(1, 2))
+    filled = np.flatnonzero(~same)
+    return picture.crop((0, 0, picture.width, min(picture.height, int(filled[-1]) + 10)))
 
 
-def picture_evidence(
-    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
-) -> None:
+def picture_evidence(viewer: napari.Viewer, docks: dict[str, SessionDock], out: Path) -> None:
     """The decoded volume beside maps of its images and of those of the selection."""
     evidence = docks[EVIDENCE]
     open_dock(viewer, EVIDENCE)
@@ -190,36 +201,51 @@ def picture_evidence(
     ):
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         wait_for(lambda found=found: found.layer is not None and not busy(evidence))
-    share_height(docks, 0.5)
     viewer.reset_view()
-    viewer.scene.camera.angles = (-20, 25, 115)
+    viewer.scene.camera.angles = ANGLES
+    viewer.scene.camera.zoom *= 0.82
     QTest.qWait(2500)
     save(image_of(viewer.window._qt_window), out / "window.png")
-    save(image_of(viewer.window._qt_viewer.canvas.native), out / "evidence.png")
+    save(image_alone(viewer, docks, EVIDENCE), out / "evidence.png")
     for name in (STATE_MAP, SELECTION_MAP):
         viewer.layers.remove(name)
+
+
+def picture_path(
+    viewer: napari.Viewer, docks: dict[str, SessionDock], places: np.ndarray, out: Path
+) -> None:
+    """A path drawn by mouse through places (M, 2) of the plot, and what lies along it."""
+    latent, dock = docks[LATENT], docks[TRAJECTORY]
+    open_dock(viewer, TRAJECTORY)
+    latent.tools.choose("path")
+    native = latent.plot.canvas.native
+    for place in places:
+        QTest.mouseClick(
+            native,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+            place_of(latent, place),
+        )
+        QTest.qWait(600)
+    QTest.keyClick(native, Qt.Key.Key_Return)
+    dock.book.edit(dock.book.active.name, route="density", pace="volume")
+    QTest.qWait(3000)
+    QTest.mouseClick(dock.player.play_button, Qt.MouseButton.LeftButton)
+    QTest.qWait(8000)
+    QTest.mouseClick(dock.player.play_button, Qt.MouseButton.LeftButton)
+    QTest.qWait(1000)
+    both = [image_of(latent), image_alone(viewer, docks, TRAJECTORY)]
+    size = (sum(each.width for each in both), max(each.height for each in both))
+    whole = Image.new("RGB", size, both[0].getpixel((1, 1)))
+    whole.paste(both[0], (0, 0))
+    whole.paste(both[1], (both[0].width, 0))
+    save(whole, out / "trajectory.png")
+    latent.tools.choose("explore")
 
 
 def busy(dock: EvidenceDock) -> bool:
     """Whether a long task of it is under way."""
     return dock.tasks.task is not None and dock.tasks.task.running
-
-
-def picture_path(
-    viewer: napari.Viewer, docks: dict[str, SessionDock], session: Session, out: Path
-) -> None:
-    """A path through the latent space, and what lies along it."""
-    open_dock(viewer, TRAJECTORY)
-    docks[TRAJECTORY].make_component(1)
-    share_height(docks, 0.45)
-    docks[LATENT].plot.choose_view("PCA")
-    QTest.qWait(6000)
-    both = [image_of(frame_of(docks[name])) for name in (LATENT, TRAJECTORY)]
-    height = sum(picture.height for picture in both)
-    whole = Image.new("RGB", (both[0].width, height))
-    whole.paste(both[0], (0, 0))
-    whole.paste(both[1], (0, both[0].height))
-    save(whole, out / "trajectory.png")
 
 
 def picture_training(particles: SimulatedSet, out: Path) -> None:
