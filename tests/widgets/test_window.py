@@ -12,9 +12,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget
 from napari_cryodrgn.progress import Progress
 from napari_cryodrgn.widgets.docks import (
     LATENT,
-    PARTICLES,
     TABS,
-    TRAIN,
     VOLUME,
     find_dock,
     frame_of,
