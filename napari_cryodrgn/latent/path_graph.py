@@ -18,7 +18,7 @@ _MOST_TO_OFFER = 320
 _MOST_PARTICLES_TO_OFFER = 200_000
 
 
-class Unreachable(InputError):
+class Unreachable(InputError):  # noqa: N818 - it says what is so, like InputError
     """The graph has no way from one particle to another.
 
     Parameters
