@@ -67,10 +67,13 @@ def test_a_picked_particle_is_decoded_and_nothing_but_the_volume_changes(
     image.contrast_limits = (0.0, image.contrast_limits[1] * 1.5)
     kept = (camera.angles, camera.zoom, camera.center, tuple(image.contrast_limits))
     for position in (3, 50, 90):
+        # Settled first: a surface of the volume before may still be on its way.
+        settle(lambda: dock.layers.painted is session.volume and session.volume.last)
         before, vertices = image.data, surface.data[0]
         session.pick(position)
         settle(lambda position=position: session.volume.pick.position == position)
-        settle(lambda vertices=vertices: surface.data[0] is not vertices)
+        settle(lambda: dock.layers.painted is session.volume and session.volume.last)
+        assert surface.data[0] is not vertices
         assert not np.array_equal(image.data, before)
         assert [layer.name for layer in viewer.layers] == [IMAGE_NAME, SURFACE_NAME]
         now = (camera.angles, camera.zoom, camera.center, tuple(image.contrast_limits))
