@@ -67,11 +67,22 @@ def vae_loss(
         against a mean over pixels.
     """
     gen = (predicted.float() - observed).square().mean()
+    return regularised(gen, latent, observed.shape[-1], beta=beta, beta_control=beta_control)
+
+
+def regularised(
+    gen: Tensor,
+    latent: tuple[Tensor, Tensor] | None,
+    n_pixels: int,
+    *,
+    beta: float,
+    beta_control: float | None = None,
+) -> Loss:
+    """As `vae_loss`, of a mean squared error `gen` over `n_pixels` pixels of each image."""
     if latent is None:
         return Loss(gen, gen, torch.zeros_like(gen))
     mu, logvar = latent
     kld = kl_divergence(mu.float(), logvar.float())
-    n_pixels = observed.shape[-1]
     if beta_control is None:
         regulariser = beta * kld / n_pixels
     else:

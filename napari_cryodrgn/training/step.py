@@ -9,7 +9,9 @@ from torch import Tensor
 
 from napari_cryodrgn.model.vae import VAE
 from napari_cryodrgn.training.data import Batch
-from napari_cryodrgn.training.loss import Loss, vae_loss
+from napari_cryodrgn.training.fused_decoder import can_fuse, squared_error
+from napari_cryodrgn.training.loss import Loss, regularised, vae_loss
+from napari_cryodrgn.training.slice_features import SliceFeatures, slice_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +27,14 @@ class TrainingState:
     scaler : torch.amp.GradScaler
         Keeps half-precision gradients in range; switched off without mixed
         precision.
+    half : bool
+        Whether the decoder's matrix products are in bfloat16 on a CPU.
     """
 
     vae: VAE
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    half: bool = False
 
     @property
     def mixed_precision(self) -> bool:
@@ -83,22 +88,105 @@ def predict(
     return predicted if batch.ctf is None else predicted * batch.ctf, latent
 
 
+@dataclass(frozen=True, eq=False)
+class ComparedPoints:
+    """Where predicted and observed images are compared.
+
+    Parameters
+    ----------
+    points : (P, 3) tensor
+        Points of the lattice, on the device.
+    columns : (P,) int64 tensor or None
+        Which of the decoder's disc they are, the columns of `Batch.observed`; None for all.
+    features : SliceFeatures or None
+        Their encoding, where the decoder's part is done piece by piece; None where
+        automatic differentiation does it.
+    """
+
+    points: Tensor
+    columns: Tensor | None
+    features: SliceFeatures | None
+
+
+def compared_points(vae: VAE, radius: int | None = None) -> ComparedPoints:
+    """The points of the decoder's disc within a radius.
+
+    Parameters
+    ----------
+    vae : VAE
+    radius : int, optional
+        In pixels of the transform; half the box, which is the whole disc, if not given.
+    """
+    lattice = vae.lattice
+    disc = lattice.disc(lattice.box // 2)
+    pixels = torch.nonzero(disc).reshape(-1)
+    columns = None
+    if radius is not None and radius < lattice.box // 2:
+        columns = torch.nonzero(lattice.disc(radius)[pixels]).reshape(-1)
+        pixels = pixels[columns]
+    features = None
+    if vae.device.type == "cpu" and vae.decoder.rand_freqs is not None and can_fuse(vae.decoder):
+        features = slice_features(lattice, pixels, vae.decoder.rand_freqs)
+    return ComparedPoints(lattice.coords[pixels], columns, features)
+
+
 def training_step(
     state: TrainingState,
-    points: Tensor,
+    compared: ComparedPoints,
     batch: Batch,
     noise: Tensor | None,
     *,
     beta: float,
     beta_control: float | None,
 ) -> Loss:
-    """Take one step and return the loss before it, detached; never waits for the device."""
-    predicted, latent = predict(
-        state.vae, points, batch, noise, mixed_precision=state.mixed_precision
-    )
-    loss = vae_loss(predicted, batch.observed, latent, beta=beta, beta_control=beta_control)
+    """Take one step and return the loss before it, detached; never waits for the device.
+
+    Parameters
+    ----------
+    state : TrainingState
+    compared : ComparedPoints
+        From `compared_points`, of this model.
+    batch : Batch
+        Observed images and CTF at those points.
+    noise : (B, zdim) tensor or None
+        Standard normal noise of the latents.
+    beta, beta_control
+        As `loss.vae_loss` takes them.
+    """
+    loss = _loss(state, compared, batch, noise, beta, beta_control)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss.total).backward()
     state.scaler.step(state.optimiser)
     state.scaler.update()
     return Loss(*(term.detach() for term in loss))
+
+
+def _loss(
+    state: TrainingState,
+    compared: ComparedPoints,
+    batch: Batch,
+    noise: Tensor | None,
+    beta: float,
+    beta_control: float | None,
+) -> Loss:
+    vae = state.vae
+    if compared.features is None:
+        predicted, latent = predict(
+            vae, compared.points, batch, noise, mixed_precision=state.mixed_precision
+        )
+        return vae_loss(predicted, batch.observed, latent, beta=beta, beta_control=beta_control)
+    latent, z = None, None
+    if vae.encoder is not None:
+        mu, logvar = latent = vae.encode(batch.encoder_input)
+        z = mu if noise is None else sample_latent(mu, logvar, noise)
+    gen = squared_error(
+        vae.decoder,
+        compared.features,
+        batch.rotations,
+        z,
+        batch.observed,
+        batch.ctf,
+        half=state.half,
+    )
+    n_pixels = batch.observed.shape[-1]
+    return regularised(gen, latent, n_pixels, beta=beta, beta_control=beta_control)

@@ -18,7 +18,7 @@ from napari_cryodrgn.training.loss import Loss
 from napari_cryodrgn.training.randomness import generator, image_order
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 from napari_cryodrgn.training.schedule import BetaSchedule
-from napari_cryodrgn.training.step import TrainingState, training_step
+from napari_cryodrgn.training.step import TrainingState, compared_points, training_step
 
 REPORT_SECONDS = 0.15
 
@@ -39,6 +39,9 @@ class Course:
         KL weight from the images seen.
     beta_control : float or None
         See `loss.vae_loss`.
+    radius : callable or None
+        Radius, in pixels of the transform, within which an epoch (counted from 1)
+        compares images; None for the whole disc.
     """
 
     seed: int
@@ -46,6 +49,7 @@ class Course:
     batch_size: int
     beta: BetaSchedule
     beta_control: float | None = None
+    radius: Callable[[int], int] | None = None
 
 
 SaveEpoch = Callable[[EpochMetrics], Task[bool]]
@@ -115,7 +119,7 @@ def _train_epoch(
 ) -> Task[EpochMetrics]:
     """All steps of one epoch, with a report about every `REPORT_SECONDS`."""
     n_images, zdim = len(particles), state.vae.zdim
-    points = decoder_points(state)
+    compared = compared_points(state.vae, course.radius(epoch) if course.radius else None)
     order = image_order(course.seed, epoch, n_images)
     noise_source = generator(course.seed, "noise", epoch)
     losses = EpochLosses(order, course.batch_size, particles, epoch)
@@ -130,8 +134,8 @@ def _train_epoch(
         beta = course.beta(seen_before + losses.images_done + len(positions))
         loss = training_step(
             state,
-            points,
-            particles.batch(positions),
+            compared,
+            particles.batch(positions, compared.columns),
             noise,
             beta=beta,
             beta_control=course.beta_control,
@@ -170,12 +174,6 @@ def _train_epoch(
         n_images=n_images,
         seconds=time.monotonic() - started,
     )
-
-
-def decoder_points(state: TrainingState) -> Tensor:
-    """The decoder's disc, (P, 3) on the model's device: radius half the box."""
-    lattice = state.vae.lattice
-    return lattice.coords[lattice.disc(lattice.box // 2)]
 
 
 class MeanLosses(NamedTuple):
