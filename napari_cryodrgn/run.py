@@ -137,6 +137,26 @@ class RunFolder:
         """Names the process that is training here."""
         return self.own / "training.lock"
 
+    @property
+    def status(self) -> Path:
+        """How far the training here has come, for whoever follows it (JSON)."""
+        return self.own / "training.json"
+
+    @property
+    def stop_request(self) -> Path:
+        """Asks the training here to stop."""
+        return self.own / "stop.request"
+
+    @property
+    def launch(self) -> Path:
+        """How a training was started beside the window (JSON)."""
+        return self.own / "launch.json"
+
+    @property
+    def launch_log(self) -> Path:
+        """What a training that was started beside the window says on its terminal."""
+        return self.own / "launch.log"
+
     def weights(self, epoch: int | None = None) -> Path:
         """Checkpoint of an epoch; the final, unnumbered one without a number."""
         return self._numbered("weights", epoch, "pkl")

@@ -416,12 +416,17 @@ def particle_config(path: str | Path, options: Mapping[str, Any]) -> ParticleCon
     return ParticleConfig(particles=Path(path), **known)
 
 
-def reading_run(path: str | Path, epoch: int | None = None) -> Task[OpenRun]:
-    """Read all there is of a run at an epoch, the latest one without a number."""
+def reading_run(
+    path: str | Path, epoch: int | None = None, before: OpenRun | None = None
+) -> Task[OpenRun]:
+    """Read all there is of a run at an epoch, the latest one without a number.
+
+    Of the same run opened before, the particles are taken over where `before` is given.
+    """
     from napari_cryodrgn.workflows.open_run import open_run
 
     yield Progress(0, None, f"Opening {Path(path).name}")
-    return open_run(path, epoch)
+    return open_run(path, epoch, before)
 
 
 def _epoch(run: OpenRun | None) -> int | None:

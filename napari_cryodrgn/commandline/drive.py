@@ -15,7 +15,7 @@ from typing import TypeVar
 import typer
 from tqdm import tqdm
 
-from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.progress import Progress, Task, duration_text
 
 Result = TypeVar("Result")
@@ -66,7 +66,8 @@ def drive(task: Task[Result], stopped: Callable[[], str] = lambda: "") -> Result
     Raises
     ------
     typer.Exit
-        Where it was stopped: status 130 or 143.
+        Where it was stopped: status 130 or 143, the latter too where somebody asked the
+        task itself to stop.
     """
     with _ProgressLine() as line, _signals() as received:
         while True:
@@ -75,6 +76,9 @@ def drive(task: Task[Result], stopped: Callable[[], str] = lambda: "") -> Result
             except StopIteration as stop:
                 result: Result = stop.value
                 return result
+            except Cancelled:  # asked for otherwise than by a signal to this process
+                received.append(signal.SIGTERM)
+                break
             line.show(report)
             if received:
                 break

@@ -45,10 +45,13 @@ class LockOwner:
         if self.host != socket.gethostname():
             return False
         try:
-            started: float = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            started: float = process.create_time()
+            # It has ended, and whoever started it has not asked how.
+            ended = process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
-        return abs(started - self.started) > 1.0
+        return ended or abs(started - self.started) > 1.0
 
 
 @contextlib.contextmanager
@@ -89,14 +92,20 @@ def training_lock(path: Path) -> Iterator[None]:
 
 def refuse_if_locked(path: Path) -> None:
     """Raise `InputError` where a process that may still run holds the lock."""
-    owner = _read_owner(path)
-    if owner is None or owner.is_gone():
+    owner = lock_owner(path)
+    if owner is None:
         return
     raise InputError(
         f"a training is under way in this folder (process {owner.pid} on {owner.host})",
         file=path,
         hint="Wait for it or stop it; if it is no longer there, delete this file",
     )
+
+
+def lock_owner(path: Path) -> LockOwner | None:
+    """Who holds the lock and may still run; None where nobody does."""
+    owner = _read_owner(path)
+    return None if owner is None or owner.is_gone() else owner
 
 
 def _read_owner(path: Path) -> LockOwner | None:

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from napari_cryodrgn.workflows.open_run import OpenRun
 
 
-def open_run_in(session: Session, path: str | Path, epoch: int | None = None) -> TaskHandle:
+def open_run_in(
+    session: Session,
+    path: str | Path,
+    epoch: int | None = None,
+    *,
+    before: OpenRun | None = None,
+) -> TaskHandle:
     """Read a run in a worker thread, then show it in the session.
 
     Parameters
@@ -24,9 +30,11 @@ def open_run_in(session: Session, path: str | Path, epoch: int | None = None) ->
         The run folder.
     epoch : int, optional
         Which epoch; the latest with latents if not given.
+    before : OpenRun, optional
+        The same run as it was opened before, of which only the epoch is new.
     """
     return start_task(
-        partial(reading_run, path, epoch),
+        partial(reading_run, path, epoch, before),
         f"Opening {Path(path).name}",
         done=session.set_run,
         failed=partial(tell_failure, session),
@@ -58,7 +66,7 @@ def follow_training(session: Session, folder: str | Path) -> TaskHandle | None:
         session.refresh_epochs()
         if not following:
             return None
-    return open_run_in(session, folder)
+    return open_run_in(session, folder, before=session.run)
 
 
 def reload_run(session: Session, run: OpenRun) -> TaskHandle:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from napari_cryodrgn.config import ParticleConfig, TrainingConfig
+from napari_cryodrgn.config import ParticleConfig
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import RunFolder
@@ -21,12 +22,20 @@ from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import follow_training, open_run_in
 from napari_cryodrgn.widgets.tasks import Failure, TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import theme_colours
+from napari_cryodrgn.widgets.train_launch import (
+    asking_to_stop,
+    following,
+    training_here,
+    training_in_background,
+)
 from napari_cryodrgn.widgets.train_settings import TrainSettings
 from napari_cryodrgn.widgets.train_status import TrainStatus
+from napari_cryodrgn.workflows.launch import under_way
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_cryodrgn.workflows.follow_status import When
     from napari_cryodrgn.workflows.open_run import OpenRun
 
 NO_PARTICLES = "No particles are open."
@@ -34,7 +43,10 @@ NO_POSES = "The open particles have no poses, and training needs them."
 
 
 class TrainDock(SessionDock):
-    """Trains a model on the open particles in a worker thread."""
+    """Trains a model on the open particles, in a worker thread or beside the window.
+
+    A training that runs elsewhere, whoever started it, is followed through its run folder.
+    """
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
@@ -44,11 +56,14 @@ class TrainDock(SessionDock):
         self.settings_fold = Fold("Settings", self.settings, expanded=True)
         self.start_button = QPushButton("Start training")
         self.pause_button = QPushButton("Pause")
+        self.last_epoch_button = QPushButton("Stop after epoch")
         self.stop_button = QPushButton("Stop")
         self.notices = NoticeBar()
         self.status = TrainStatus()
         self.task: TaskHandle | None = None
         self.run: RunFolder | None = None
+        self.attached = False
+        self._stopping = False
         self._reading: TaskHandle | None = None
         self._newer_epoch = False
         self._followed: int | None = None
@@ -57,6 +72,7 @@ class TrainDock(SessionDock):
         self.start_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(self.toggle_pause)
         self.stop_button.clicked.connect(self.stop)
+        self.last_epoch_button.clicked.connect(self.stop_after_epoch)
         self.settings.changed.connect(self._show_state)
         self.settings.invert_changed.connect(self.session.set_invert_data)
         self.listen(self.session.particles_changed, self._show_particles)
@@ -79,27 +95,49 @@ class TrainDock(SessionDock):
         open_dock(self.viewer, PARTICLES)
 
     def start(self) -> None:
-        """Train, or continue the run that the folder holds."""
+        """Train, continue the run that the folder holds, or follow the training there."""
         if self.task is not None:
             return
         self.notices.clear()
         self.settings.look_at_folder()
+        folder = self.settings.folder.path()
+        if self.settings.state.kind == "training" and folder is not None:
+            self.follow(folder)
+            return
         config = self.settings.config(self.session.particle_config)
         if config is None:
             self.settings_fold.open()
             return
-        self.run = RunFolder(config.outdir.expanduser().absolute())
+        words = "Continuing" if config.load else "Training into"
+        beside = self.settings.launch.kind == "background"
+        make = training_in_background if beside else training_here
+        self._begin(RunFolder(config.outdir.expanduser().absolute()), words, attached=beside)
+        self._take_task(start_task(partial(make, config), "Training"))
+
+    def follow(self, folder: Path) -> None:
+        """Follow the training that runs in a folder, here or on another computer."""
+        if self.task is not None:
+            return
+        self._begin(RunFolder(folder.expanduser().absolute()), "Following", attached=True)
+        self._take_task(start_task(partial(following, folder), "Following the training"))
+        self._renew_latents()
+
+    def _begin(self, run: RunFolder, words: str, *, attached: bool) -> None:
+        self.run = run
+        self.attached = attached
+        self._stopping = False
         self._followed = None
-        self.status.begin(self.run)
+        self.status.begin(run)
         self.status.setVisible(True)
-        self.status.write(f"{'Continuing' if config.load else 'Training into'} {self.run.path}")
-        self.task = self.own(
-            start_task(partial(_training, config), "Training", progressed=self._show_progress)
-        )
-        self.task.done.connect(self._finish)
-        self.task.failed.connect(self._fail)
-        self.task.cancelled.connect(self._show_stopped)
-        self.task.paused_changed.connect(self._show_pause)
+        self.status.write(f"{words} {run.path}")
+
+    def _take_task(self, task: TaskHandle) -> None:
+        self.task = self.own(task)
+        task.progressed.connect(self._show_progress)
+        task.done.connect(self._finish)
+        task.failed.connect(self._fail)
+        task.cancelled.connect(self._show_stopped)
+        task.paused_changed.connect(self._show_pause)
         self.settings_fold.close_up()
         self._show_state()
 
@@ -117,16 +155,37 @@ class TrainDock(SessionDock):
         """Stop the training after the present step; finished epochs stay."""
         if self.task is None:
             return
+        self._stopping = True
         self.stop_button.setEnabled(False)
+        self.last_epoch_button.setEnabled(False)
         self.pause_button.setEnabled(False)
         self.status.words.setText("Stopping …")
-        self.task.cancel()
+        if self.attached:
+            self._ask_to_stop("now")
+        else:
+            self.task.cancel()
+
+    def stop_after_epoch(self) -> None:
+        """Stop the training when the epoch under way is finished and saved."""
+        if self.task is None:
+            return
+        self.last_epoch_button.setEnabled(False)
+        self.status.write("Stops when this epoch is finished")
+        self._ask_to_stop("epoch")
+
+    def _ask_to_stop(self, when: When) -> None:
+        if self.run is not None:
+            asking = start_task(
+                partial(asking_to_stop, self.run, when),
+                "Asking the training to stop",
+                failed=self._show_failure,
+            )
+            self.own(asking)
 
     # What the training says
 
     def _show_progress(self, progress: Progress) -> None:
-        stopping = self.task is None or not self.stop_button.isEnabled()
-        if not stopping:
+        if not self._stopping:
             self.status.show_progress(progress)
         if isinstance(progress, TrainingProgress) and progress.finished_epoch is not None:
             self._take_epoch()
@@ -153,7 +212,7 @@ class TrainDock(SessionDock):
         # the newest one, and yet nobody has asked for an older one.
         shown = self.session.run
         if shown is not None and shown.folder == self.run and shown.epoch == self._followed:
-            self._reading = open_run_in(self.session, self.run.path)
+            self._reading = open_run_in(self.session, self.run.path, before=shown)
         else:
             self._reading = follow_training(self.session, self.run.path)
         if self._reading is not None:
@@ -168,12 +227,24 @@ class TrainDock(SessionDock):
         if self._newer_epoch:
             self._renew_latents()
 
-    def _finish(self, _run: RunFolder) -> None:
-        self._end("Training complete.")
-        self.status.bar.setValue(self.status.bar.maximum())
+    def _finish(self, result: object) -> None:
+        """The training is over: one in this window done, one followed however it ended."""
+        state, text = getattr(result, "state", "finished"), getattr(result, "text", "")
+        if state == "stopped":
+            self._show_stopped()
+        elif state in ("failed", "died"):
+            self._fail(Failure(text, getattr(result, "details", "")))
+        elif state == "none":
+            self._end(f"{text}.")
+        else:
+            self._end("Training complete.")
+            self.status.bar.setValue(self.status.bar.maximum())
+
+    def _show_failure(self, failure: Failure) -> None:
+        self.notices.say(failure.message, "error", failure.details)
 
     def _fail(self, failure: Failure) -> None:
-        self.notices.say(failure.message, "error", failure.details)
+        self._show_failure(failure)
         self._end("Training failed: see the message above.")
 
     def _show_stopped(self) -> None:
@@ -187,6 +258,7 @@ class TrainDock(SessionDock):
 
     def _end(self, words: str) -> None:
         self.task = None
+        self.attached = False
         if self.run is not None:
             self.status.show_history(self.run)
         self.status.end(words)
@@ -218,38 +290,52 @@ class TrainDock(SessionDock):
         self._show_state()
 
     def _show_run(self, run: OpenRun | None) -> None:
-        """A run was opened: offer to continue it, unless a folder of one's own was chosen."""
-        if run is None or self.task is not None or self.session.particles is not None:
+        """A run was opened: follow it where it is being trained, else offer to continue it.
+
+        Where particles are open too, a folder of one's own stays chosen.
+        """
+        if run is None or self.task is not None:
             return
-        self.settings.folder.set_path(run.folder.path)
+        if under_way(run.folder):
+            self.settings.folder.set_path(run.folder.path)
+            self.follow(run.folder.path)
+        elif self.session.particles is None:
+            self.settings.folder.set_path(run.folder.path)
 
     def _show_state(self) -> None:
         """Enable what can be done now, and say why the rest cannot."""
         training = self.task is not None
-        continuing = self.settings.state.kind == "run"
+        kind = self.settings.state.kind
+        continuing, running = kind == "run", kind == "training" and not training
         particles = self.session.particles
         reason = ""
-        if self.settings.state.kind in ("none", "unusable"):
+        if kind in ("none", "unusable"):
             reason = self.settings.state.text
+        elif running:
+            reason = ""
         elif not continuing and particles is None:
             reason = NO_PARTICLES
         elif not continuing and particles is not None and particles.poses is None:
             reason = NO_POSES
         self.settings.setEnabled(not training)
-        self.start_button.setText("Continue run" if continuing else "Start training")
-        self.start_button.setEnabled(not training and not reason)
-        self.start_button.setToolTip(
-            reason
-            or (
-                f"Go on after epoch {self.settings.state.finished}"
-                if continuing
-                else "Train in the background; napari stays usable"
-            )
+        self.start_button.setText(
+            "Follow training" if running else "Continue run" if continuing else "Start training"
         )
-        self.pause_button.setEnabled(training)
+        self.start_button.setEnabled(not training and not reason)
+        self.start_button.setToolTip(reason or self._start_help(continuing, running))
+        self.pause_button.setEnabled(training and not self.attached)
+        self.pause_button.setVisible(not self.attached)
         self.stop_button.setEnabled(training)
+        self.last_epoch_button.setEnabled(training)
         if not training:
             self.pause_button.setText("Pause")
+
+    def _start_help(self, continuing: bool, running: bool) -> str:
+        if running:
+            return "Show how the training in this folder goes on, wherever it runs"
+        if continuing:
+            return f"Go on after epoch {self.settings.state.finished}"
+        return "Train in the background; napari stays usable"
 
     def _follow_theme(self) -> None:
         colours = theme_colours(self.viewer.theme)
@@ -263,6 +349,9 @@ class TrainDock(SessionDock):
         self.stop_button.setToolTip(
             "Stop after the present step. Finished epochs stay; “Continue run” goes on after "
             "the last of them."
+        )
+        self.last_epoch_button.setToolTip(
+            "Stop when the epoch under way is finished and saved, so that none of it is lost"
         )
         self.status.setVisible(False)
         page = QWidget()
@@ -283,6 +372,7 @@ class TrainDock(SessionDock):
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 2)
         buttons.addWidget(self.pause_button, 1)
+        buttons.addWidget(self.last_epoch_button, 1)
         buttons.addWidget(self.stop_button, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
@@ -291,13 +381,6 @@ class TrainDock(SessionDock):
         layout.addWidget(self.notices)
         layout.addWidget(scroll, 1)
         layout.addLayout(buttons)
-
-
-def _training(config: TrainingConfig) -> Task[RunFolder]:
-    """Import what trains only in the worker thread: it brings torch."""
-    from napari_cryodrgn.workflows.train import train
-
-    return (yield from train(config))
 
 
 def _device_here() -> Task[str]:

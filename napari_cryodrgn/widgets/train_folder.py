@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from napari_cryodrgn.run import RunFolder
+from napari_cryodrgn.run import OWN_FOLDER, RunFolder
+from napari_cryodrgn.training.lock import lock_owner
+from napari_cryodrgn.workflows.launch import under_way
 
-FolderKind = Literal["none", "new", "used", "run", "unusable"]
+FolderKind = Literal["none", "new", "used", "run", "training", "unusable"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,9 @@ class FolderState:
 
     Parameters
     ----------
-    kind : {"none", "new", "used", "run", "unusable"}
-        No folder named; missing or empty; with other files in it; with a run; impossible.
+    kind : {"none", "new", "used", "run", "training", "unusable"}
+        No folder named; missing or empty; with other files in it; with a run; with a training
+        under way; impossible.
     text : str
         That in words.
     finished : int
@@ -52,6 +55,11 @@ def folder_state(path: Path | None) -> FolderState:
     if not path.is_dir():
         return FolderState("new", "A new folder, made when training starts.")
     run = RunFolder(path)
+    if under_way(run):
+        finished = max(run.weight_epochs(), default=0)
+        owner = lock_owner(run.lock)
+        host = "" if owner is None else f" on {owner.host}"
+        return FolderState("training", f"A training is under way here{host}.", finished)
     if run.config.is_file():
         finished = max(run.weight_epochs(), default=0)
         epochs = f"{finished} finished epoch{'' if finished == 1 else 's'}"
@@ -60,6 +68,6 @@ def folder_state(path: Path | None) -> FolderState:
         )
     if run.weight_epochs() or run.latent_epochs():
         return FolderState("unusable", "Holds a run without config.yaml: choose another folder.")
-    if any(path.iterdir()):
+    if any(entry.name != OWN_FOLDER for entry in path.iterdir()):
         return FolderState("used", "Holds other files; the run is written beside them.")
     return FolderState("new", "An empty folder.")

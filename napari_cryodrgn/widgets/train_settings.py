@@ -17,6 +17,7 @@ from napari_cryodrgn.widgets.forms import LABEL_WIDTH, ConfigForm
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.theme import dim_label
 from napari_cryodrgn.widgets.train_folder import FolderState, folder_state, suggest_run_folder
+from napari_cryodrgn.widgets.train_launch import LaunchChoice
 from napari_cryodrgn.widgets.train_presets import (
     CUSTOM,
     PRESETS,
@@ -44,6 +45,7 @@ class TrainSettings(QWidget):
         self.purpose = dim_label()
         self.folder = PathRow(folder=True, caption="Choose a folder for the run")
         self.folder_words = dim_label()
+        self.launch = LaunchChoice()
         self.form: ConfigForm[TrainingConfig] = ConfigForm(TrainingConfig, leave_out=SET_ELSEWHERE)
         self.start_words = dim_label()
         self.anew_button = QPushButton("Begin anew instead")
@@ -146,7 +148,8 @@ class TrainSettings(QWidget):
             except InputError as error:
                 self.state = FolderState("unusable", str(error), self.state.finished)
         self.folder_words.setText(self.state.text)
-        self._lock_to(recorded)
+        if self.state.kind != "training":  # its settings are looked at when it has ended
+            self._lock_to(recorded)
         self.changed.emit()
 
     def _lock_to(self, recorded: TrainingConfig | None) -> None:
@@ -218,6 +221,7 @@ class TrainSettings(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(top)
+        layout.addWidget(self.launch)
         layout.addWidget(self._start_line)
         layout.addWidget(self.advice)
         layout.addWidget(self.form)

@@ -57,6 +57,8 @@ class OpenRun:
         Files that the configuration names, by option, where they were found.
     problems : tuple of Problem
         What is missing or unusable, and where it was looked for.
+    inputs : RunInputs or None
+        What its particles were found to be, for another epoch of it to take over.
     """
 
     folder: RunFolder
@@ -70,9 +72,10 @@ class OpenRun:
     pixel_size: float | None
     files: dict[str, Path]
     problems: tuple[Problem, ...]
+    inputs: RunInputs | None = None
 
 
-def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
+def open_run(path: str | Path, epoch: int | None = None, before: OpenRun | None = None) -> OpenRun:
     """Open a run folder, of cryoDRGN's or ours, with all that is there.
 
     Parameters
@@ -81,6 +84,9 @@ def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
         The run folder.
     epoch : int, optional
         Which epoch. If not given, the latest whose latents can be read.
+    before : OpenRun, optional
+        What was opened before. Where it is of the same run, its particles are taken over and
+        their table, which may be large, is not read again.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
     if config is not None and not config.box:
         whole = found.attempt("The box is not known", with_box, folder, config, number)
         config = whole or config
-    inputs = find_inputs(folder, config, None if latents is None else len(latents.mu))
+    inputs = _inputs(folder, config, None if latents is None else len(latents.mu), before)
     problems = [*found.problems, *inputs.problems]
     found.problems = problems
     weights = _weights(folder, number, found)
@@ -132,7 +138,30 @@ def open_run(path: str | Path, epoch: int | None = None) -> OpenRun:
         inputs.pixel_size,
         inputs.files,
         tuple(problems),
+        inputs,
     )
+
+
+def _inputs(
+    folder: RunFolder, config: RunConfig | None, n: int | None, before: OpenRun | None
+) -> RunInputs:
+    """The particles of a run, as they were found before where they are the same."""
+    if (
+        before is not None
+        and before.inputs is not None
+        and before.folder == folder
+        and before.particles is not None
+        and len(before.particles) == n
+        and _named_files(before.config) == _named_files(config)
+    ):
+        return before.inputs
+    return find_inputs(folder, config, n)
+
+
+def _named_files(config: RunConfig | None) -> tuple[str | None, ...]:
+    if config is None:
+        return ()
+    return config.particles, config.poses, config.ctf, config.ind, config.datadir
 
 
 def _latents(

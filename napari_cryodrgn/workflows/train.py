@@ -31,6 +31,7 @@ from napari_cryodrgn.training.schedule import beta_schedule
 from napari_cryodrgn.training.step import TrainingState, gradient_scaler
 from napari_cryodrgn.training.trainer import Course, train_epochs
 from napari_cryodrgn.workflows.background import in_thread
+from napari_cryodrgn.workflows.follow_status import reported
 from napari_cryodrgn.workflows.train_files import (
     copy_whole,
     remove_leftovers,
@@ -45,7 +46,8 @@ def train(config: TrainingConfig) -> Task[RunFolder]:
 
     Everything is checked before the run folder is touched. Closing the generator
     stops the training: the folder then holds the epochs finished so far, and
-    ``load="latest"`` goes on from there as if it had never stopped.
+    ``load="latest"`` goes on from there as if it had never stopped. Others can
+    follow and stop it through the folder (`follow_status`).
 
     Parameters
     ----------
@@ -67,8 +69,15 @@ def train(config: TrainingConfig) -> Task[RunFolder]:
     InputError
         Where something given cannot be used, a loss becomes NaN, the disk is full
         or the GPU's memory is.
+    Cancelled
+        Where somebody asked for it in the run folder.
     """
     run = RunFolder(config.outdir.expanduser().absolute())
+    return (yield from reported(run, _whole_training(config, run)))
+
+
+def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
+    """Gather what is needed, take the lock, train."""
     with cpu_threads(config.threads):
         try:
             inputs = yield from gather_inputs(config, run)

@@ -156,6 +156,7 @@ def test_run_is_laid_out_as_cryodrgn_does(inputs: Path) -> None:
         *(f"{stem}.{epoch}.pkl" for stem in ("weights", "z") for epoch in (1, 2, 3)),
         "napari-cryodrgn/metrics.jsonl",
         "napari-cryodrgn/particles.json",
+        "napari-cryodrgn/training.json",
     }
     assert run.latents().read_bytes() == run.latents(3).read_bytes()
     assert run.weights().read_bytes() == run.weights(3).read_bytes()

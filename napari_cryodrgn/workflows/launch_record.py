@@ -1,0 +1,45 @@
+"""The record of how a training was started beside the window."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.run import RunFolder
+from napari_cryodrgn.training.lock import LockOwner
+
+LaunchKind = Literal["background"]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A training that was started beside the window.
+
+    Parameters
+    ----------
+    kind : {"background"}
+    submitted : float
+        When it was started or queued (seconds since 1970).
+    owner : LockOwner
+        Its process.
+    """
+
+    kind: LaunchKind
+    submitted: float
+    owner: LockOwner
+
+
+def read_launch(run: RunFolder) -> Launch | None:
+    """How the training in a folder was started; None where nothing readable says it."""
+    try:
+        content = json.loads(run.launch.read_text(encoding="utf-8"))
+        return Launch(content["kind"], content["submitted"], LockOwner(**content["owner"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_launch(run: RunFolder, launch: Launch) -> None:
+    """Note how a training was started, for other windows that look at the folder."""
+    write_text(run.launch, json.dumps(asdict(launch)) + "\n")
