@@ -1,4 +1,4 @@
-"""The selections of a session: the working one, those with names, undo and redo of all.
+"""The selections of a session: the working one, those with names, marks, undo and redo of all.
 
 Particles are selected among those of the open latent space. A change is kept as the
 compressed bits that it flipped, so that hundreds of steps over a million particles take
@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.latent.selection import Combine, NamedSelection, combined
 from napari_cryodrgn.latent.selection_bits import PackedMask
+from napari_cryodrgn.latent.selection_marks import JunkMarks
 from napari_cryodrgn.latent.selection_names import checked_colour, checked_name, free_colour
 from napari_cryodrgn.particles import ParticleRows
 
@@ -54,12 +55,15 @@ class SelectionState:
         How that was made.
     named : tuple of KeptSelection
         Those with names.
+    marks : JunkMarks or None
+        Which are marked good and bad; None for no marks.
     """
 
     rows: ParticleRows
     working: PackedMask
     made: str
     named: tuple[KeptSelection, ...]
+    marks: JunkMarks | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,12 @@ class _Step:
     made_after: str
     named_before: tuple[KeptSelection, ...]
     named_after: tuple[KeptSelection, ...]
+    marks_before: JunkMarks
+    marks_after: JunkMarks
 
 
 class SelectionBook:
-    """Working selection, named selections, and the history of both.
+    """Working selection, named selections, marks of good and bad, and the history of all.
 
     Attributes
     ----------
@@ -83,12 +89,15 @@ class SelectionBook:
         The working selection, (N,) bool, is another one now.
     named_changed : Signal(object)
         The tuple of named selections is another one now.
+    marks_changed : Signal(object)
+        The marks of good and bad particles are others now.
     done : Signal(object)
         After every action, undo and redo, with the book itself: its `state` can be saved.
     """
 
     changed = Signal(object)
     named_changed = Signal(object)
+    marks_changed = Signal(object)
     done = Signal(object)
 
     def __init__(self) -> None:
@@ -96,6 +105,7 @@ class SelectionBook:
         self._mask = _frozen(np.zeros(0, np.bool_))
         self._made = ""
         self._kept: tuple[KeptSelection, ...] = ()
+        self._marks = JunkMarks.none(0)
         self._masks: dict[PackedMask, npt.NDArray[np.bool_]] = {}
         self._past: list[_Step] = []
         self._future: list[_Step] = []
@@ -126,13 +136,16 @@ class SelectionBook:
         self._rows = state.rows
         self._mask, self._made = _frozen(state.working.unpacked()), state.made
         self._kept = state.named
+        self._marks = JunkMarks.none(len(state.rows)) if state.marks is None else state.marks
         self.changed.emit(self._mask)
         self.named_changed.emit(self.named)
+        self.marks_changed.emit(self._marks)
 
     @property
     def state(self) -> SelectionState:
         """All selections now, compressed."""
-        return SelectionState(self._rows, PackedMask.of(self._mask), self._made, self._kept)
+        working = PackedMask.of(self._mask)
+        return SelectionState(self._rows, working, self._made, self._kept, self._marks)
 
     @property
     def rows(self) -> ParticleRows:
@@ -308,6 +321,25 @@ class SelectionBook:
         """Names of the named selections."""
         return tuple(kept.name for kept in self._kept)
 
+    # Marks of good and bad particles
+
+    @property
+    def marks(self) -> JunkMarks:
+        """Which particles are marked good, which bad."""
+        return self._marks
+
+    def mark(self, which: int | npt.NDArray[np.bool_], good: bool | None) -> None:
+        """Mark a particle, by its position, or those of a mask; None takes their marks away."""
+        n = 1 if np.ndim(which) == 0 else int(np.count_nonzero(which))
+        what = "no mark on" if good is None else f"mark {'good' if good else 'bad'}:"
+        self._set_marks(
+            self._marks.marked(which, good), f"{what} {n:,} particle{'' if n == 1 else 's'}"
+        )
+
+    def clear_marks(self) -> None:
+        """Take all marks away; undo brings them back."""
+        self._set_marks(JunkMarks.none(len(self._mask)), "forget marks")
+
     # Undo and redo
 
     @property
@@ -335,14 +367,14 @@ class SelectionBook:
         if self._past:
             step = self._past.pop()
             self._future.append(step)
-            self._go(step, step.made_before, step.named_before)
+            self._go(step, step.made_before, step.named_before, step.marks_before)
 
     def redo(self) -> None:
         """Do the action again that was taken back last, where there is one."""
         if self._future:
             step = self._future.pop()
             self._past.append(step)
-            self._go(step, step.made_after, step.named_after)
+            self._go(step, step.made_after, step.named_after, step.marks_after)
 
     @property
     def history_bytes(self) -> int:
@@ -350,6 +382,8 @@ class SelectionBook:
         steps = [*self._past, *self._future]
         packed = {kept.bits for step in steps for kept in (*step.named_before, *step.named_after)}
         flipped = sum(len(step.flipped.content) for step in steps if step.flipped is not None)
+        marks = {one for step in steps for one in (step.marks_before, step.marks_after)}
+        packed |= {bits for one in marks for bits in (one.good_bits, one.bad_bits)}
         return flipped + sum(len(bits.content) for bits in packed)
 
     def _select(self, mask: npt.NDArray[np.bool_], made: str, text: str) -> None:
@@ -358,11 +392,20 @@ class SelectionBook:
             return
         if not mask.any():
             made = ""
-        self._do(_Step(text, PackedMask.of(flipped), self._made, made, self._kept, self._kept))
+        self._do(replace(self._step(text), flipped=PackedMask.of(flipped), made_after=made))
 
     def _set_named(self, named: tuple[KeptSelection, ...], text: str) -> None:
         if named != self._kept:
-            self._do(_Step(text, None, self._made, self._made, self._kept, named))
+            self._do(replace(self._step(text), named_after=named))
+
+    def _set_marks(self, marks: JunkMarks, text: str) -> None:
+        if marks != self._marks:
+            self._do(replace(self._step(text), marks_after=marks))
+
+    def _step(self, text: str) -> _Step:
+        """An action that changes nothing yet."""
+        made, kept, marks = self._made, self._kept, self._marks
+        return _Step(text, None, made, made, kept, kept, marks, marks)
 
     def _add(
         self,
@@ -396,17 +439,21 @@ class SelectionBook:
     def _do(self, step: _Step) -> None:
         self._past.append(step)
         self._future.clear()
-        self._go(step, step.made_after, step.named_after)
+        self._go(step, step.made_after, step.named_after, step.marks_after)
 
-    def _go(self, step: _Step, made: str, named: tuple[KeptSelection, ...]) -> None:
+    def _go(
+        self, step: _Step, made: str, named: tuple[KeptSelection, ...], marks: JunkMarks
+    ) -> None:
         self._made = made
-        named_differ = named is not self._kept
-        self._kept = named
+        named_differ, marks_differ = named is not self._kept, marks is not self._marks
+        self._kept, self._marks = named, marks
         if step.flipped is not None:
             self._mask = _frozen(self._mask ^ step.flipped.unpacked())
             self.changed.emit(self._mask)
         if named_differ:
             self.named_changed.emit(self.named)
+        if marks_differ:
+            self.marks_changed.emit(marks)
         self.done.emit(self)
 
     def _shown(self, kept: KeptSelection) -> NamedSelection:
@@ -446,7 +493,8 @@ def carried_over(state: SelectionState, rows: ParticleRows) -> SelectionState:
         return PackedMask.of(chosen[rows.rows])
 
     named = tuple(replace(kept, bits=over(kept.bits)) for kept in state.named)
-    return SelectionState(rows, over(state.working), state.made, named)
+    marks = None if state.marks is None else state.marks.carried(over)
+    return SelectionState(rows, over(state.working), state.made, named, marks)
 
 
 def _story(before: str, how: Combine, made: str) -> str:

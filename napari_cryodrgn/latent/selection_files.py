@@ -24,6 +24,7 @@ from napari_cryodrgn.io.atomic import making_folders, replacing, write_text
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
 from napari_cryodrgn.latent.selection_book import KeptSelection, SelectionState
+from napari_cryodrgn.latent.selection_marks import JunkMarks
 from napari_cryodrgn.particles import ParticleRows
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -71,6 +72,8 @@ class RunSelections(pydantic.BaseModel):
         What is selected.
     named : tuple of SavedSelection
         Those with names.
+    good, bad : SavedSelection, optional
+        Those marked by hand as examples of good particles and of junk.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +87,8 @@ class RunSelections(pydantic.BaseModel):
     rows_digest: str
     working: SavedSelection
     named: tuple[SavedSelection, ...] = ()
+    good: SavedSelection | None = None
+    bad: SavedSelection | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +131,17 @@ def write_run_selections(folder: Path, state: SelectionState) -> None:
         if name is not None and not (folder / name).is_file():
             with replacing(folder / name) as file:
                 np.save(file, rows.rows)
-        working = KeptSelection("working", "#ffffff", "", state.made, state.working)
+        marks = None if state.marks == JunkMarks.none(len(rows)) else state.marks
         content = RunSelections(
             n_source=rows.n_source,
             fingerprint=rows.fingerprint,
             n_particles=len(rows),
             rows=name,
             rows_digest=digest,
-            working=_saved(working),
+            working=_saved(_unnamed("working", state.working, state.made)),
             named=tuple(map(_saved, state.named)),
+            good=_saved(_unnamed("good", marks.good_bits)) if marks else None,
+            bad=_saved(_unnamed("bad", marks.bad_bits)) if marks else None,
         )
         write_text(folder / ALL_SELECTIONS, content.model_dump_json(indent=1) + "\n")
 
@@ -170,7 +177,13 @@ def read_run_selections(folder: Path, rows: ParticleRows) -> SelectionState | No
         for one in content.named
     )
     working = _packed(content.working, len(saved), path)
-    return SelectionState(saved, working, content.working.made, named)
+    marks = JunkMarks.none(len(saved))
+    if content.good is not None and content.bad is not None:
+        good, bad = (_packed(one, len(saved), path) for one in (content.good, content.bad))
+        marks = JunkMarks(good, bad)
+        if (marks.good & marks.bad).any():
+            raise InputError("particles are marked both good and bad", file=path)
+    return SelectionState(saved, working, content.working.made, named, marks)
 
 
 def write_selection(
@@ -289,6 +302,10 @@ def read_selection(
             hint="It was made in another run on the same particle table, or counts other rows",
         )
     return ReadSelection(found.name, found.colour, found.note, found.made, mask)
+
+
+def _unnamed(what: str, bits: PackedMask, made: str = "") -> KeptSelection:
+    return KeptSelection(what, "#ffffff", "", made, bits)
 
 
 def _saved(kept: KeptSelection) -> SavedSelection:

@@ -107,6 +107,9 @@ class SelectionKeeper:
             if early is not None:
                 # Made before the file was read: on top of what it held, and can be undone.
                 self._book.apply(early.working.unpacked(), "replace", early.made or "selection")
+                if early.marks is not None:
+                    self._book.mark(early.marks.good, True)
+                    self._book.mark(early.marks.bad, False)
                 for kept in early.named:
                     if kept.name not in self._book.names:
                         mask = kept.bits.unpacked()

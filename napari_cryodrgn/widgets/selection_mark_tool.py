@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse, LatentTool, PlotForTools
-from napari_cryodrgn.widgets.selection_marks import junk_marks
 from napari_cryodrgn.widgets.selection_tool import pixels_between
 
 STILL = 4.0
@@ -54,7 +53,7 @@ class GoodBadTool(LatentTool):
             good = None
         elif pressed.modifiers & {"Alt", "Control"}:
             good = not good
-        junk_marks(session.selections).mark(position, good)
+        session.selections.mark(position, good)
         session.pick(position)
 
     def key_press(self, key: str, modifiers: frozenset[str]) -> bool:

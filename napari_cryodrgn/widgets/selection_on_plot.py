@@ -17,7 +17,7 @@ from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.latent_axes import column_title
 from napari_cryodrgn.widgets.latent_tool import PlotForTools
-from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR, junk_marks
+from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR
 from napari_cryodrgn.widgets.selection_modes import combine_of
 
 WORKING_COLOUR = "#ff4fd8"
@@ -75,12 +75,11 @@ class SelectionsOnPlot(QObject):
         super().__init__()
         self._plot, self._book = plot, session.selections
         self._hidden = hidden_selections(self._book)
-        self._marks = junk_marks(self._book)
         self._signals = (
             self._book.changed,
             self._book.named_changed,
             self._hidden.changed,
-            self._marks.changed,
+            self._book.marks_changed,
         )
         for signal in self._signals:
             signal.connect(self.draw)
@@ -98,8 +97,8 @@ class SelectionsOnPlot(QObject):
         ]
         if self._book.count:
             masks.append((self._book.mask, WORKING_COLOUR))
-        junk_marks(self._book)  # over the particles of now
-        for marked, colour in ((self._marks.good, GOOD_COLOUR), (self._marks.bad, BAD_COLOUR)):
+        marks = self._book.marks
+        for marked, colour in ((marks.good, GOOD_COLOUR), (marks.bad, BAD_COLOUR)):
             if marked.any():
                 masks.append((marked, colour))
         self._plot.set_selection_masks(masks)

@@ -16,7 +16,6 @@ from napari_cryodrgn.widgets.docks import LATENT, TRAIN, find_dock, open_dock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.export_panel import ExportPanel
 from napari_cryodrgn.widgets.messages import NoticeBar
-from napari_cryodrgn.widgets.selection_marks import junk_marks
 from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
 from napari_cryodrgn.widgets.selections_find import FindPanel
 from napari_cryodrgn.widgets.selections_junk import JunkPanel
@@ -68,7 +67,7 @@ class SelectionsDock(SessionDock):
             self.listen(signal, self.working.refresh)
         self.listen(book.named_changed, self.named.refresh)
         self.listen(book.changed, self.junk.refresh)
-        self.listen(junk_marks(book).changed, self.junk.refresh)
+        self.listen(book.marks_changed, self.junk.refresh)
         self.listen(hidden.changed, self.named.refresh)
         for signal in (book.changed, book.named_changed):
             self.listen(signal, self.use.refresh)

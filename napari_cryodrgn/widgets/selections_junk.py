@@ -21,7 +21,7 @@ from napari_cryodrgn.latent.classifier_features import classifier_features, outl
 from napari_cryodrgn.latent.space import LatentSpace
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.session import Session
-from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR, junk_marks
+from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR
 from napari_cryodrgn.widgets.selections_histogram import ScoreHistogram
 from napari_cryodrgn.widgets.selections_working import count_text
 from napari_cryodrgn.widgets.task_bar import TaskBar
@@ -87,7 +87,7 @@ class JunkPanel(QWidget):
     def refresh(self, *_: object) -> None:
         """Show the marks and the scores as they are now."""
         book = self._session.selections
-        marks = junk_marks(book)
+        marks = book.marks
         good, bad = int(marks.good.sum()), int(marks.bad.sum())
         self.count_label.setText(
             f'<span style="color:{GOOD_COLOUR}">●</span> {good:,} good &nbsp; '
@@ -110,12 +110,12 @@ class JunkPanel(QWidget):
         """Mark the particles of the working selection."""
         book = self._session.selections
         if book.count:
-            junk_marks(book).mark(book.mask, good)
+            book.mark(book.mask, good)
 
     def score(self, *_: object) -> None:
         """Score all particles by the marked ones."""
         latent = self._session.latent
-        marks = junk_marks(self._session.selections)
+        marks = self._session.selections.marks
         if latent is None:
             return
         good, bad = np.flatnonzero(marks.good), np.flatnonzero(marks.bad)
@@ -155,7 +155,7 @@ class JunkPanel(QWidget):
         self.column_made.emit(SCORE_COLUMN)
 
     def _forget(self, *_: object) -> None:
-        junk_marks(self._session.selections).clear()
+        self._session.selections.clear_marks()
 
     def _tell_above(self, *_: object) -> None:
         if self.scores is not None:

@@ -38,7 +38,8 @@ def everything(book: SelectionBook) -> tuple[object, ...]:
     named = tuple(
         (one.name, one.colour, one.note, one.made, one.mask.tobytes()) for one in book.named
     )
-    return book.mask.tobytes(), book.made, named
+    marks = book.marks.good.tobytes(), book.marks.bad.tobytes()
+    return book.mask.tobytes(), book.made, named, marks
 
 
 def test_undo_and_redo_go_through_every_state(
@@ -53,6 +54,8 @@ def test_undo_and_redo_go_through_every_state(
         lambda: book.apply(some(rng, share=0.9), "intersect", "rectangle"),
         lambda: book.invert(),
         lambda: book.clear(),
+        lambda: book.mark(int(rng.integers(N)), [True, False, None][int(rng.integers(3))]),
+        lambda: book.mark(some(rng, share=0.1), bool(rng.integers(2))),
         lambda: book.keep(f"kept {len(states)}") if book.count else book.invert(),
         lambda: book.rename(book.names[-1], f"renamed {len(states)}") if book.names else None,
         lambda: (

@@ -133,6 +133,8 @@ def saved(folder: Path) -> tuple[SelectionState, Path]:
     book = SelectionBook()
     book.restore(SelectionState(rows, PackedMask.of(np.array([1, 0, 1, 0], bool)), "lasso", ()))
     book.keep("kept")
+    book.mark(1, True)
+    book.mark(3, False)
     write_run_selections(folder, book.state)
     return book.state, folder / ALL_SELECTIONS
 
@@ -155,6 +157,18 @@ def test_a_file_of_a_run_that_does_not_fit_is_refused(
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {field: value}))
     with pytest.raises(InputError, match=says):
+        read_run_selections(tmp_path, state.rows)
+
+
+def test_marks_last_and_none_is_both(tmp_path: Path) -> None:
+    state, path = saved(tmp_path)
+    found = read_run_selections(tmp_path, state.rows)
+    assert found == state
+    assert np.flatnonzero(found.marks.good).tolist() == [1]
+    assert np.flatnonzero(found.marks.bad).tolist() == [3]
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"bad": content["good"]}))
+    with pytest.raises(InputError, match="both good and bad"):
         read_run_selections(tmp_path, state.rows)
 
 

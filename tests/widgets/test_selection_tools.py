@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QApplication
 
 from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.selection_brush import stroke_outline
-from napari_cryodrgn.widgets.selection_marks import junk_marks
 
 pytestmark = pytest.mark.gui
 
@@ -208,7 +207,6 @@ def test_a_legend_entry_selects_its_class_and_clicks_mark_good_and_bad(qtbot, op
     # Marks.
     plot.canvas.native.setFocus()
     qtbot.keyClick(plot.canvas.native, "G")
-    marks = junk_marks(book)
     extremes = [int(plot.points[:, 1].argmax()), int(plot.points[:, 1].argmin())]
     for position, keys in zip(extremes, (NONE, ALT), strict=True):
         camera = plot.canvas.model.scene.camera
@@ -219,8 +217,11 @@ def test_a_legend_entry_selects_its_class_and_clicks_mark_good_and_bad(qtbot, op
             round(native.height() / 2 - y * camera.zoom),
         )
         qtbot.mouseClick(native, LEFT, keys, at)
-    assert np.flatnonzero(marks.good).tolist() == extremes[:1]
-    assert np.flatnonzero(marks.bad).tolist() == extremes[1:]
+    assert np.flatnonzero(book.marks.good).tolist() == extremes[:1]
+    assert np.flatnonzero(book.marks.bad).tolist() == extremes[1:]
+    book.undo()
+    assert not book.marks.bad.any()
+    assert np.flatnonzero(book.marks.good).tolist() == extremes[:1]
 
 
 def test_a_stroke_is_outlined_all_round():
