@@ -243,6 +243,14 @@ class TrainingConfig(ParticleConfig, ModelConfig):
         group="Training",
         ge=1,
     )
+    schedule: Literal["cryodrgn", "fast"] = option(
+        "cryodrgn",
+        "Schedule",
+        "cryodrgn: one learning rate, and full precision on a CPU. fast: smaller steps in the "
+        "last three epochs, and half precision where the CPU is quicker with it.",
+        "--schedule",
+        group="Training",
+    )
     batch_size: int = option(
         16, "Batch size", "Images in each step.", "-b", "--batch-size", group="Training", ge=1
     )

@@ -244,25 +244,15 @@ class TrainingSet:
         """Rows of the source table that the particles are."""
         return self.images.particles.rows
 
-    def batch(self, positions: Tensor, columns: Tensor | None = None) -> Batch:
-        """The particles at the given positions (a CPU tensor).
-
-        Parameters
-        ----------
-        positions : (B,) int64 tensor
-        columns : (P,) int64 tensor, optional
-            Pixels of the decoder's disc to compare; all of them if not given.
-        """
+    def batch(self, positions: Tensor) -> Batch:
+        """The particles at the given positions (a CPU tensor)."""
         values, ctf = self._values_and_ctf(positions)
         flipped = values if ctf is None else values * ctf.sign()
-        observed = self.decoder_pixels
-        if columns is not None:
-            observed = columns if observed is None else observed.index_select(0, columns)
         return Batch(
-            _columns(values, observed),
+            _columns(values, self.decoder_pixels),
             _columns(flipped, self.encoder_pixels),
             self.rotations.index_select(0, positions.to(self.device)),
-            None if ctf is None else _columns(ctf, observed),
+            None if ctf is None else _columns(ctf, self.decoder_pixels),
         )
 
     def encoder_input(self, positions: Tensor) -> Tensor:

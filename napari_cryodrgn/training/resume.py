@@ -86,7 +86,9 @@ def require_same_options(config: TrainingConfig, recorded: RunConfig) -> None:
         Where an option differs that would change the result; names it.
     """
     given = config.model_dump(mode="json", exclude=FREE_OPTIONS | FILE_OPTIONS)
-    for name, before in _recorded_options(recorded).items():
+    # Runs that say nothing of a schedule are of the time before there were others.
+    options = {"schedule": "cryodrgn", **_recorded_options(recorded)}
+    for name, before in options.items():
         if name not in given:
             continue
         now = given[name]

@@ -96,38 +96,23 @@ class ComparedPoints:
     ----------
     points : (P, 3) tensor
         Points of the lattice, on the device.
-    columns : (P,) int64 tensor or None
-        Which of the decoder's disc they are, the columns of `Batch.observed`; None for all.
     features : SliceFeatures or None
         Their encoding, where the decoder's part is done piece by piece; None where
         automatic differentiation does it.
     """
 
     points: Tensor
-    columns: Tensor | None
     features: SliceFeatures | None
 
 
-def compared_points(vae: VAE, radius: int | None = None) -> ComparedPoints:
-    """The points of the decoder's disc within a radius.
-
-    Parameters
-    ----------
-    vae : VAE
-    radius : int, optional
-        In pixels of the transform; half the box, which is the whole disc, if not given.
-    """
+def compared_points(vae: VAE) -> ComparedPoints:
+    """The points of the decoder's disc: radius half the box."""
     lattice = vae.lattice
-    disc = lattice.disc(lattice.box // 2)
-    pixels = torch.nonzero(disc).reshape(-1)
-    columns = None
-    if radius is not None and radius < lattice.box // 2:
-        columns = torch.nonzero(lattice.disc(radius)[pixels]).reshape(-1)
-        pixels = pixels[columns]
+    pixels = torch.nonzero(lattice.disc(lattice.box // 2)).reshape(-1)
     features = None
     if vae.device.type == "cpu" and vae.decoder.rand_freqs is not None and can_fuse(vae.decoder):
         features = slice_features(lattice, pixels, vae.decoder.rand_freqs)
-    return ComparedPoints(lattice.coords[pixels], columns, features)
+    return ComparedPoints(lattice.coords[pixels], features)
 
 
 def training_step(

@@ -14,6 +14,7 @@ from torch import Tensor
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Stopwatch, Task
 from napari_cryodrgn.training.data import TrainingSet
+from napari_cryodrgn.training.learning_rate import RateSchedule
 from napari_cryodrgn.training.loss import Loss
 from napari_cryodrgn.training.randomness import generator, image_order
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
@@ -39,9 +40,8 @@ class Course:
         KL weight from the images seen.
     beta_control : float or None
         See `loss.vae_loss`.
-    radius : callable or None
-        Radius, in pixels of the transform, within which an epoch (counted from 1)
-        compares images; None for the whole disc.
+    rate : callable or None
+        Learning rate of an epoch, counted from 1; None leaves the optimiser's.
     """
 
     seed: int
@@ -49,7 +49,7 @@ class Course:
     batch_size: int
     beta: BetaSchedule
     beta_control: float | None = None
-    radius: Callable[[int], int] | None = None
+    rate: RateSchedule | None = None
 
 
 SaveEpoch = Callable[[EpochMetrics], Task[bool]]
@@ -119,7 +119,10 @@ def _train_epoch(
 ) -> Task[EpochMetrics]:
     """All steps of one epoch, with a report about every `REPORT_SECONDS`."""
     n_images, zdim = len(particles), state.vae.zdim
-    compared = compared_points(state.vae, course.radius(epoch) if course.radius else None)
+    compared = compared_points(state.vae)
+    if course.rate is not None:
+        for group in state.optimiser.param_groups:
+            group["lr"] = course.rate(epoch)
     order = image_order(course.seed, epoch, n_images)
     noise_source = generator(course.seed, "noise", epoch)
     losses = EpochLosses(order, course.batch_size, particles, epoch)
@@ -135,7 +138,7 @@ def _train_epoch(
         loss = training_step(
             state,
             compared,
-            particles.batch(positions, compared.columns),
+            particles.batch(positions),
             noise,
             beta=beta,
             beta_control=course.beta_control,

@@ -19,12 +19,14 @@ from napari_cryodrgn.model.checkpoint import write_checkpoint
 from napari_cryodrgn.model.loaded import LoadedModel
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.run import RunFolder
-from napari_cryodrgn.training.device import cpu_threads
+from napari_cryodrgn.training.device import cpu_threads, has_fast_bfloat16
 from napari_cryodrgn.training.embed import embed
+from napari_cryodrgn.training.learning_rate import rate_schedule
 from napari_cryodrgn.training.lock import training_lock
 from napari_cryodrgn.training.log import epoch_line, keep_log_until, log_line
-from napari_cryodrgn.training.metrics import append_metrics, keep_metrics_until
+from napari_cryodrgn.training.metrics import append_metrics, keep_metrics_until, read_metrics
 from napari_cryodrgn.training.optimiser import build_optimiser
+from napari_cryodrgn.training.plateau import plateau_since
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 from napari_cryodrgn.training.resume import last_finished, restore
 from napari_cryodrgn.training.schedule import beta_schedule
@@ -102,7 +104,8 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
         lambda: build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
         TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
     )
-    state = TrainingState(inputs.vae, optimiser, gradient_scaler(device, amp=config.amp))
+    scaler = gradient_scaler(device, amp=config.amp)
+    state = TrainingState(inputs.vae, optimiser, scaler, half=_computes_in_half(config, device))
     finished = 0
     if inputs.begun is not None:
         finished = _take_up(config, run, inputs, state)
@@ -110,12 +113,15 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     else:
         run_config = write_new_run(run, config, inputs)
     _log_start(run, run_config, inputs, finished)
+    if state.half:
+        log_line(run.log, "The decoder multiplies in half precision (bfloat16)")
     course = Course(
         seed=inputs.seed,
         n_epochs=config.num_epochs,
         batch_size=config.batch_size,
         beta=beta_schedule(config.beta, config.zdim),
         beta_control=config.beta_control,
+        rate=rate_schedule(config.schedule, config.lr, config.num_epochs),
     )
 
     def save(metrics: EpochMetrics) -> Task[bool]:
@@ -135,6 +141,12 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
         copy_whole(run.latents(config.num_epochs), run.latents())
         copy_whole(run.weights(config.num_epochs), run.weights())
     log_line(run.log, "Training complete")
+
+
+def _computes_in_half(config: TrainingConfig, device: torch.device) -> bool:
+    """Whether the decoder's products are in bfloat16: on a GPU the scaler sees to that."""
+    wanted = config.schedule == "fast" and config.amp and device.type == "cpu"
+    return wanted and has_fast_bfloat16()
 
 
 def _take_up(
@@ -177,6 +189,13 @@ def _save_epoch(
     epoch = metrics.epoch
     append_metrics(run.metrics, metrics)
     log_line(run.log, epoch_line(metrics))
+    flat = plateau_since(read_metrics(run.metrics))
+    if flat is not None:
+        log_line(
+            run.log,
+            f"The images have been explained hardly better since epoch {flat}: "
+            "more epochs may not pay",
+        )
     if epoch % config.checkpoint and epoch != config.num_epochs:
         return False
     extra: dict[str, Any] = {}

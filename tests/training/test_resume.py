@@ -100,6 +100,7 @@ def recorded_of(config: TrainingConfig) -> RunConfig:
         ("invert_data", False, "--uninvert-data"),
         ("amp", False, "--amp"),
         ("enc_mask", 5, "--enc-mask"),
+        ("schedule", "fast", "--schedule"),
     ],
 )
 def test_options_that_change_the_result_must_stay(name: str, value: object, shown: str) -> None:
@@ -129,3 +130,12 @@ def test_run_of_cryodrgn_is_compared_by_what_its_configuration_shows() -> None:
     with pytest.raises(InputError) as caught:
         require_same_options(config_of(dec_dim=16), recorded)
     assert caught.value.field == "--dec-dim"
+
+
+def test_runs_from_before_there_were_schedules_have_the_plain_one() -> None:
+    recorded = recorded_of(config_of())
+    training = {name: value for name, value in recorded.training.items() if name != "schedule"}
+    old = recorded.model_copy(update={"training": training})
+    require_same_options(config_of(), old)
+    with pytest.raises(InputError, match="--schedule"):
+        require_same_options(config_of(schedule="fast"), old)

@@ -117,6 +117,17 @@ def test_epochs_taken_up_equal_uninterrupted_ones(particles: Particles) -> None:
         assert torch.equal(weights, parts.vae.state_dict()[name]), name
 
 
+def test_rate_of_an_epoch_is_the_courses_wherever_it_is_taken_up(particles: Particles) -> None:
+    course = replace(COURSE, rate=lambda epoch: 1e-3 / epoch)
+    whole, parts = new_state(), new_state()
+    trained(particles, whole, course)
+    trained(particles, parts, replace(course, n_epochs=1))
+    parts.optimiser.param_groups[0]["lr"] = 5.0
+    trained(particles, parts, course, finished=1)
+    for name, weights in whole.vae.state_dict().items():
+        assert torch.equal(weights, parts.vae.state_dict()[name]), name
+
+
 def test_ramp_counts_images_of_all_epochs(particles: Particles) -> None:
     ramp = replace(COURSE, beta=lambda seen: seen / 1000)
     metrics, _ = trained(particles, new_state(), ramp)

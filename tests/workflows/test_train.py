@@ -445,3 +445,27 @@ def test_moved_particles_are_recognised(inputs: Path) -> None:
     config = config_for(moved, load="latest")
     run = run_to_end(train(config))
     assert read_run_config(run.config).particles == str(moved / "particles.mrcs")
+
+
+def test_fast_schedule_goes_on_as_if_it_had_never_stopped(inputs: Path) -> None:
+    whole = run_to_end(train(config_for(inputs, "whole", schedule="fast", num_epochs=6)))
+    stop_in_epoch(config_for(inputs, "parts", schedule="fast", num_epochs=6), 5)
+    later = {"schedule": "fast", "num_epochs": 6, "load": "latest", "threads": 2}
+    parts = run_to_end(train(config_for(inputs, "parts", **later)))
+    assert_same_results(whole, parts, 6)
+    plain = run_to_end(train(config_for(inputs, "plain", num_epochs=6)))
+    rates = [
+        read_checkpoint(run.weights(6)).optimizer_state["param_groups"][0]["lr"]
+        for run in (whole, plain)
+    ]
+    assert rates[0] < rates[1] == 1e-3
+    with pytest.raises(InputError, match="--schedule"):
+        run_to_end(train(config_for(inputs, "plain", schedule="fast", load="latest")))
+
+
+def test_log_says_when_more_epochs_hardly_pay(inputs: Path) -> None:
+    # A step too small to change anything: flat from the beginning.
+    run = run_to_end(train(config_for(inputs, lr=1e-12, num_epochs=7)))
+    told = [line for line in run.log.read_text().splitlines() if "hardly better" in line]
+    assert told
+    assert len(read_metrics(run.metrics)) == 7
