@@ -23,6 +23,7 @@ from napari_cryodrgn.commandline.display import has_display, require_display
 from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
 from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
+from napari_cryodrgn.commandline.launch import train_along, trains_along
 from napari_cryodrgn.commandline.model_options import command_of, list_options
 from napari_cryodrgn.commandline.movie import movie
 from napari_cryodrgn.commandline.multi_value import repeat_options
@@ -155,6 +156,9 @@ def _simulate(config: SimulationConfig, out: Path) -> None:
 
 def _train(config: TrainingConfig, analysis: bool) -> None:
     """Train a model on particles whose poses are known, then analyse it."""
+    if trains_along():
+        train_along(config)
+        return
     with errors_as_status():
         from napari_cryodrgn.workflows.train import train
 

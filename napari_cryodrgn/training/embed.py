@@ -12,6 +12,7 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.model.vae import VAE
 from napari_cryodrgn.progress import Stopwatch, Task
 from napari_cryodrgn.training.data import TrainingSet
+from napari_cryodrgn.training.distributed import gathered, own_batches
 from napari_cryodrgn.training.records import TrainingProgress
 
 # Always the same, because the batch a particle is in may change the last bit of its latent.
@@ -46,10 +47,10 @@ def embed(
         Where a latent is not finite.
     """
     n_images = len(particles)
-    mu = torch.empty((n_images, vae.zdim))
-    logvar = torch.empty((n_images, vae.zdim))
+    mu = torch.zeros((n_images, vae.zdim))
+    logvar = torch.zeros((n_images, vae.zdim))
     watch, reported = Stopwatch(n_images), time.monotonic()
-    for start in range(0, n_images, EMBEDDING_BATCH):
+    for start in own_batches(n_images, EMBEDDING_BATCH):
         positions = torch.arange(start, min(start + EMBEDDING_BATCH, n_images))
         with torch.no_grad():
             mean, variance = vae.encode(particles.encoder_input(positions))
@@ -68,6 +69,7 @@ def embed(
                 images_done=done,
                 n_images=n_images,
             )
+    mu, logvar = gathered(mu, vae.device), gathered(logvar, vae.device)
     bad = ~torch.isfinite(mu).all(dim=1)
     if bool(bad.any()):
         raise InputError(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_cryodrgn.model.vae import VAE
 from napari_cryodrgn.training.data import Batch
+from napari_cryodrgn.training.distributed import summed
 from napari_cryodrgn.training.fused_decoder import can_fuse, squared_error
 from napari_cryodrgn.training.loss import Loss, regularised, vae_loss
 from napari_cryodrgn.training.slice_features import SliceFeatures, slice_features
@@ -123,6 +124,7 @@ def training_step(
     *,
     beta: float,
     beta_control: float | None,
+    weight: float = 1.0,
 ) -> Loss:
     """Take one step and return the loss before it, detached; never waits for the device.
 
@@ -137,13 +139,17 @@ def training_step(
         Standard normal noise of the latents.
     beta, beta_control
         As `loss.vae_loss` takes them.
+    weight : float, optional
+        Share of the batch that these images are, where others compute the rest
+        (`distributed.part_of`); the loss returned is that of the whole batch.
     """
     loss = _loss(state, compared, batch, noise, beta, beta_control)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss.total).backward()
+    loss = summed(state.vae.parameters(), loss, weight)
     state.scaler.step(state.optimiser)
     state.scaler.update()
-    return Loss(*(term.detach() for term in loss))
+    return loss
 
 
 def _loss(

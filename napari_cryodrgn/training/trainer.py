@@ -14,6 +14,7 @@ from torch import Tensor
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Stopwatch, Task
 from napari_cryodrgn.training.data import TrainingSet
+from napari_cryodrgn.training.distributed import is_first, part_of
 from napari_cryodrgn.training.learning_rate import RateSchedule
 from napari_cryodrgn.training.loss import Loss
 from napari_cryodrgn.training.randomness import generator, image_order
@@ -130,22 +131,25 @@ def _train_epoch(
     beta = course.beta(seen_before)
     started = reported = time.monotonic()
     for positions in order.split(course.batch_size):
-        noise = None
+        noise, part = None, part_of(len(positions))
         if zdim:
             drawn = torch.randn((len(positions), zdim), generator=noise_source)
-            noise = drawn.to(particles.device, non_blocking=True)
+            noise = drawn[part.where].to(particles.device, non_blocking=True)
         beta = course.beta(seen_before + losses.images_done + len(positions))
         loss = training_step(
             state,
             compared,
-            particles.batch(positions),
+            particles.batch(positions[part.where]),
             noise,
             beta=beta,
             beta_control=course.beta_control,
+            weight=part.weight,
         )
         losses.add(loss, len(positions))
         now = time.monotonic()
-        if now - reported < REPORT_SECONDS and losses.images_done < n_images:
+        # Of several processes the first finds a bad loss, and says so.
+        soon = now - reported < REPORT_SECONDS or not is_first()
+        if soon and losses.images_done < n_images:
             continue
         reported = now
         losses.collect()

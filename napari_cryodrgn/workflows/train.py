@@ -19,7 +19,13 @@ from napari_cryodrgn.model.checkpoint import write_checkpoint
 from napari_cryodrgn.model.loaded import LoadedModel
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.run import RunFolder
-from napari_cryodrgn.training.device import cpu_threads, has_fast_bfloat16
+from napari_cryodrgn.training.device import choose_device, cpu_threads, has_fast_bfloat16
+from napari_cryodrgn.training.distributed import (
+    is_first,
+    joined,
+    started_together,
+    wait_for_all,
+)
 from napari_cryodrgn.training.embed import embed
 from napari_cryodrgn.training.learning_rate import rate_schedule
 from napari_cryodrgn.training.lock import training_lock
@@ -75,16 +81,25 @@ def train(config: TrainingConfig) -> Task[RunFolder]:
         Where somebody asked for it in the run folder.
     """
     run = RunFolder(config.outdir.expanduser().absolute())
-    return (yield from reported(run, _whole_training(config, run)))
+    task = _whole_training(config, run)
+    return (yield from reported(run, task) if is_first() else task)
 
 
 def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
-    """Gather what is needed, take the lock, train."""
-    with cpu_threads(config.threads):
+    """Gather what is needed, take the lock, train.
+
+    Of several processes the first alone locks and writes.
+    """
+    _refuse_together(config)
+    with cpu_threads(config.threads), joined(choose_device(config.device)):
         try:
             inputs = yield from gather_inputs(config, run)
-            with making_folders(run.own), training_lock(run.lock):
-                yield from _train(config, run, inputs)
+            wait_for_all()  # before the first changes what others have yet to look at
+            if is_first():
+                with making_folders(run.own), training_lock(run.lock):
+                    yield from _train(config, run, inputs)
+            else:
+                yield from _train_along(config, run, inputs)
         except torch.OutOfMemoryError as error:
             raise InputError(
                 "the GPU's memory is full; finished epochs are kept",
@@ -98,31 +113,19 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
 def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
     """Everything that writes; the lock is held."""
     remove_leftovers(run)
-    device = inputs.training_set.device
-    # The first optimiser of a process imports much of torch, which takes a second.
-    optimiser = yield from in_thread(
-        lambda: build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
-        TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
-    )
-    scaler = gradient_scaler(device, amp=config.amp)
-    state = TrainingState(inputs.vae, optimiser, scaler, half=_computes_in_half(config, device))
+    state = yield from _initial_state(config, inputs)
     finished = 0
     if inputs.begun is not None:
         finished = _take_up(config, run, inputs, state)
+        keep_metrics_until(run.metrics, finished)
+        keep_log_until(run.log, finished)
         run_config = write_config(run, config, inputs)
     else:
         run_config = write_new_run(run, config, inputs)
     _log_start(run, run_config, inputs, finished)
     if state.half:
         log_line(run.log, "The decoder multiplies in half precision (bfloat16)")
-    course = Course(
-        seed=inputs.seed,
-        n_epochs=config.num_epochs,
-        batch_size=config.batch_size,
-        beta=beta_schedule(config.beta, config.zdim),
-        beta_control=config.beta_control,
-        rate=rate_schedule(config.schedule, config.lr, config.num_epochs),
-    )
+    course = _course(config, inputs)
 
     def save(metrics: EpochMetrics) -> Task[bool]:
         return _save_epoch(config, run, inputs, run_config, state, metrics)
@@ -141,6 +144,60 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
         copy_whole(run.latents(config.num_epochs), run.latents())
         copy_whole(run.weights(config.num_epochs), run.weights())
     log_line(run.log, "Training complete")
+
+
+def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
+    """What a process does that trains along with the first one: it writes nothing."""
+    state = yield from _initial_state(config, inputs)
+    finished = 0 if inputs.begun is None else _take_up(config, run, inputs, state)
+
+    def save(metrics: EpochMetrics) -> Task[bool]:
+        due = _is_saved(config, metrics.epoch)
+        if due and config.zdim:
+            yield from embed(state.vae, inputs.training_set)
+        return due
+
+    course = _course(config, inputs)
+    yield from train_epochs(state, inputs.training_set, course, save, finished=finished)
+
+
+def _initial_state(config: TrainingConfig, inputs: TrainingInputs) -> Task[TrainingState]:
+    """The model with its optimiser, before the first step."""
+    device = inputs.training_set.device
+    # The first optimiser of a process imports much of torch, which takes a second.
+    optimiser = yield from in_thread(
+        lambda: build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
+        TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
+    )
+    scaler = gradient_scaler(device, amp=config.amp)
+    return TrainingState(inputs.vae, optimiser, scaler, half=_computes_in_half(config, device))
+
+
+def _course(config: TrainingConfig, inputs: TrainingInputs) -> Course:
+    """What the epochs are told."""
+    return Course(
+        seed=inputs.seed,
+        n_epochs=config.num_epochs,
+        batch_size=config.batch_size,
+        beta=beta_schedule(config.beta, config.zdim),
+        beta_control=config.beta_control,
+        rate=rate_schedule(config.schedule, config.lr, config.num_epochs),
+    )
+
+
+def _is_saved(config: TrainingConfig, epoch: int) -> bool:
+    return epoch % config.checkpoint == 0 or epoch == config.num_epochs
+
+
+def _refuse_together(config: TrainingConfig) -> None:
+    """Refuse what several processes cannot do."""
+    if started_together() > 1 and config.beta_control is not None:
+        raise InputError(
+            "this pull is on the mean over a batch, which no process sees alone",
+            field="--beta-control",
+            value=config.beta_control,
+            hint="Train in one process",
+        )
 
 
 def _computes_in_half(config: TrainingConfig, device: torch.device) -> bool:
@@ -169,8 +226,6 @@ def _take_up(
     elif inputs.begun is not None and inputs.begun.training.get("load"):
         weights = Path(inputs.begun.training["load"])
         restore(state.vae, starting_weights(weights), weights)
-    keep_metrics_until(run.metrics, point.epoch)
-    keep_log_until(run.log, point.epoch)
     return point.epoch
 
 
@@ -196,7 +251,7 @@ def _save_epoch(
             f"The images have been explained hardly better since epoch {flat}: "
             "more epochs may not pay",
         )
-    if epoch % config.checkpoint and epoch != config.num_epochs:
+    if not _is_saved(config, epoch):
         return False
     extra: dict[str, Any] = {}
     if state.mixed_precision:

@@ -27,6 +27,7 @@ from napari_cryodrgn.training.data import (
     training_set,
 )
 from napari_cryodrgn.training.device import choose_device
+from napari_cryodrgn.training.distributed import agreed, own_device
 from napari_cryodrgn.training.lock import refuse_if_locked
 from napari_cryodrgn.training.randomness import draw_seed, generator
 from napari_cryodrgn.training.records import TrainingProgress
@@ -87,7 +88,7 @@ def gather_inputs(config: TrainingConfig, run: RunFolder) -> Task[TrainingInputs
         Where an option, a file or the run folder cannot be used.
     """
     begun = begun_run(config, run)
-    device = choose_device(config.device)
+    device = own_device(choose_device(config.device))
     checkpoint = None
     if begun is None and config.load is not None:
         checkpoint = starting_weights(Path(config.load))
@@ -167,7 +168,7 @@ def _seed(config: TrainingConfig, begun: RunConfig | None) -> int:
     for seed in (recorded, config.seed):
         if seed is not None:
             return seed
-    return draw_seed()
+    return agreed(draw_seed())
 
 
 def _read_particles(config: TrainingConfig) -> Task[tuple[Particles, Particles | None]]:
