@@ -82,6 +82,8 @@ class Session:
     busy_changed : Signal(bool)
         A volume has been asked for, or the last one asked for has come.
     volume_changed : Signal(ShownVolume)
+    volume_given : Signal(ShownVolume)
+        The Volume dock has given it to the canvas, which is about to be painted.
     support_changed : Signal(Trust or None)
         What speaks for the present state has been found out.
     message : Signal(Notice)
@@ -96,6 +98,7 @@ class Session:
     picked = Signal(object)
     busy_changed = Signal(bool)
     volume_changed = Signal(object)
+    volume_given = Signal(object)
     support_changed = Signal(object)
     message = Signal(object)
 

@@ -44,6 +44,10 @@ HOLD_SECONDS = 0.5
 newer one takes its place: where no surrogate is to be trusted, each would cancel the one before
 and nothing would be seen until the mouse rests."""
 
+REST_SECONDS = 0.1
+"""So long the mouse rests before the network is asked where a surrogate is trusted: decoding
+takes the processor from the window, which then lags behind the mouse."""
+
 N_SEEDS = 64
 """States spread over the latent space of which the surrogate is made to begin with."""
 
@@ -65,8 +69,12 @@ class Decoder(Protocol):
         *,
         box: int | None = None,
         rungs: Sequence[RungName] = ("exact",),
+        patience: float = 0.0,
     ) -> None:
-        """Decode this next, rung by rung; the results carry the tag."""
+        """Decode this next, rung by rung; the results carry the tag.
+
+        After a surrogate a newer request is awaited for `patience` seconds.
+        """
 
     def seed_states(self, z_values: npt.ArrayLike) -> None:
         """States to decode for the surrogate while nothing is asked for."""
@@ -232,7 +240,8 @@ class VolumeFeed:
             self._latest = replace(self._latest, asked=time.monotonic())
             self._unanswered = self._latest
             rungs, box = self._goal(self._latest)
-            decoder.request(self._latest.z, self._latest, box=box, rungs=rungs)
+            patience = REST_SECONDS if self._latest.moving else 0.0
+            decoder.request(self._latest.z, self._latest, box=box, rungs=rungs, patience=patience)
 
     def _goal(self, request: _Request) -> tuple[tuple[RungName, ...], int | None]:
         """Up to which rung to climb, and to which box: in full only at rest."""

@@ -36,7 +36,7 @@ class RecordedDecoder:
         self.seeds: np.ndarray | None = None
         self.surrogate = None
 
-    def request(self, z, tag=None, *, box=None, rungs=("exact",)) -> None:
+    def request(self, z, tag=None, *, box=None, rungs=("exact",), patience=0.0) -> None:
         self.requests.append((z, tag))
         self.rungs.append(rungs)
         self.boxes.append(box)

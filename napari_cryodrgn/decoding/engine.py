@@ -49,6 +49,7 @@ class _Request:
     box: int | None
     tag: object
     rungs: tuple[RungName, ...]
+    patience: float
 
 
 class DecodeEngine:
@@ -92,6 +93,7 @@ class DecodeEngine:
         *,
         box: int | None = None,
         rungs: Sequence[RungName] = ("exact",),
+        patience: float = 0.0,
     ) -> None:
         """Ask for a volume, instead of any that was asked for before.
 
@@ -107,6 +109,9 @@ class DecodeEngine:
             Worked through in this order, each delivered as a `DecodedVolume` unless a newer
             request comes. One that is not to be had is left out: no surrogate yet, or none
             that trusts itself at z; no preview that is smaller than the box asked for.
+        patience : float
+            After a surrogate a newer request is awaited for so many seconds before the network
+            is asked: while something is dragged it would take the processor from the window.
         """
         unknown = set(rungs) - set(get_args(RungName))
         if unknown or not rungs:
@@ -115,7 +120,7 @@ class DecodeEngine:
         with self._changed:
             if self._closed:
                 return
-            self._pending = _Request(point, box, tag, tuple(rungs))
+            self._pending = _Request(point, box, tag, tuple(rungs), patience)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
                 self._thread.start()
@@ -275,8 +280,10 @@ class DecodeEngine:
             self._deliver(volume, generation)
             if volume.rung == "exact":
                 self.learn(volume.z, volume.data)
-            if self._overtaken(generation):
-                raise Cancelled
+            wait = request.patience if rung == "surrogate" else 0.0
+            with self._changed:
+                if self._changed.wait_for(lambda: self._interrupted(generation), wait):
+                    raise Cancelled
 
     def _current_ladder(self, generation: int) -> Ladder:
         with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer
 
 from napari_cryodrgn.session import Session
+
+APART = 0.01
+"""Moves that follow one another more quickly than this, in s, come in a burst."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +27,15 @@ class _Wish:
 class StateRequests(QObject):
     """Asks the session for states while something is dragged, and when it is let go.
 
-    Mouse moves come in bursts. Of those within one turn of the event loop only the last
-    is sent; the last of all is always sent.
+    The first move is sent at once. Those that follow within `APART` come in a burst: of these only
+    the last is sent, when the event loop has come round. The last of all is always sent.
     """
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._waiting: _Wish | None = None
+        self._sent = -APART
         self._turn = QTimer(self)
         self._turn.setSingleShot(True)
         self._turn.setInterval(0)
@@ -69,6 +74,8 @@ class StateRequests(QObject):
         wish, self._waiting = self._waiting, None
         if wish is None:
             return
+        self._turn.stop()
+        self._sent = time.monotonic()
         if wish.position is None:
             self._session.request_z(wish.z, moving=True, source=wish.source)
         else:
@@ -81,4 +88,8 @@ class StateRequests(QObject):
 
     def _wait(self, wish: _Wish) -> None:
         self._waiting = wish
-        self._turn.start()
+        # The window may be painted before the event loop comes round, which takes long.
+        if time.monotonic() - self._sent >= APART:
+            self.flush()
+        else:
+            self._turn.start()

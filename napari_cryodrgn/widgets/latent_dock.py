@@ -100,6 +100,7 @@ class LatentDock(SessionDock):
         self.listen(self.session.latent_changed, self._show_latent)
         self.listen(self.session.picked, self._show_pick)
         self.listen(self.session.state_changed, self._show_state)
+        self.listen(self.session.volume_given, self._mark_moving)
         self.listen(self.session.message, self._show_message)
         self.viewer.events.theme.connect(self._follow_theme)
         self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
@@ -246,11 +247,21 @@ class LatentDock(SessionDock):
 
     def _show_pick(self, pick: Pick) -> None:
         self.plot.set_position(pick.position)
-        self._line.setText(self._rest_text())
+        self._show_line()
 
     def _show_state(self, state: State) -> None:
         self.plot.set_state(state)
+        self._show_line()
+
+    def _mark_moving(self, _: object) -> None:
+        self.plot.mark_moving()
         self._line.setText(self._rest_text())
+
+    def _show_line(self) -> None:
+        """At once, but for what moves: then with the next volume."""
+        state = self.session.state_now
+        if state is None or not state.moving:
+            self._line.setText(self._rest_text())
 
     def _show_count(self, text: str) -> None:
         self._shown.setText(text)

@@ -32,6 +32,9 @@ from napari_cryodrgn.widgets.volume_layers import software_rendering
 REDRAW_AFTER = 120
 """Time after the last movement of the camera until what is in view is drawn anew, ms."""
 
+MARK_WITHIN = 120
+"""Time at most until what moves is marked, where no volume of it comes, ms."""
+
 AROUND = 0.35
 """How much more than the view is drawn on each side, in widths of it: for the next movement."""
 
@@ -77,6 +80,10 @@ class LatentPlot(QWidget):
         self._rest.setSingleShot(True)
         self._rest.setInterval(REDRAW_AFTER)
         self._rest.timeout.connect(self._redraw)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(MARK_WITHIN)
+        self._late.timeout.connect(self._mark)
         self.x_label, self.y_label = lay_out_plot(self)
         self.choices.axes_chosen.connect(self._choose_axes)
         self.choices.colour_chosen.connect(self._prepare)
@@ -179,12 +186,21 @@ class LatentPlot(QWidget):
     def set_position(self, position: int | None) -> None:
         """Mark this particle as the picked one."""
         self._position = position
-        self._mark()
+        self._mark_soon()
 
     def set_state(self, state: State | None) -> None:
-        """Mark a latent point: where the axes tell, or else the particle nearest to it."""
+        """Mark a latent point: where the axes tell, or else the particle nearest to it.
+
+        While it moves, its volume is waited for: either alone has all of the window put together
+        again, which without a graphics card takes longer than both do to be drawn.
+        """
         self._state = state
-        self._mark()
+        self._mark_soon()
+
+    def mark_moving(self) -> None:
+        """Mark the state now, if that was put off."""
+        if self._late.isActive():
+            self._mark()
 
     def set_most_points(self, most: int) -> None:
         """Draw so many points at most."""
@@ -220,6 +236,7 @@ class LatentPlot(QWidget):
     def shutdown(self) -> None:
         """Stop the background threads and let the canvas go."""
         self._rest.stop()
+        self._late.stop()
         for latest in (self._latest, self._views, self._nearest):
             latest.stop()
         self.canvas.shutdown()
@@ -350,7 +367,15 @@ class LatentPlot(QWidget):
 
     # Marks
 
+    def _mark_soon(self) -> None:
+        """Put it off while something moves."""
+        if self._state is None or not self._state.moving:
+            self._mark()
+        elif not self._late.isActive():
+            self._late.start()
+
     def _mark(self) -> None:
+        self._late.stop()
         scatter, axes, state = self.scatter, self.axes, self._state
         place = None
         if scatter is not None and self._position is not None:

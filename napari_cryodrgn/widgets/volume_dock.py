@@ -39,7 +39,12 @@ from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
 from napari_cryodrgn.widgets.tasks import Failure, start_task
 from napari_cryodrgn.widgets.volume_filters import FilterPanel
-from napari_cryodrgn.widgets.volume_layers import STYLES, VolumeLayers, software_rendering
+from napari_cryodrgn.widgets.volume_layers import (
+    STYLES,
+    Mode,
+    VolumeLayers,
+    software_rendering,
+)
 from napari_cryodrgn.widgets.volume_pins import PinList
 from napari_cryodrgn.widgets.volume_words import (
     details_of,
@@ -89,7 +94,8 @@ class VolumeDock(SessionDock):
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
-        self.layers = VolumeLayers(self.viewer, "surface" if software_rendering() else "volume")
+        mode: Mode = "surface" if software_rendering() else "volume"
+        self.layers = VolumeLayers(self.viewer, mode, self.session.volume_given.emit)
         self.notices = NoticeBar()
         self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "")
         self.surface_button, self.volume_button = QPushButton("Surface"), QPushButton("Volume")

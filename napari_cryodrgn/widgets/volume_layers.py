@@ -1,14 +1,16 @@
 """The live volume in the main viewer: one Image and one Surface layer, used again and again.
 
 Camera, contour and intensity scale are set once and survive every volume: layers get new
-data and nothing else. Where another epoch has another scale, contour and contrast keep
-their distance from the mean in sigma.
+data and nothing else, and while something is dragged not even that: the surface is then drawn
+by `moving_surface`, and the layers have it once it rests. Where another epoch has another scale,
+contour and contrast keep their distance from the mean in sigma.
 
 How they are placed, with the true hand, see ``placement``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +24,9 @@ from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
 from napari_cryodrgn.imaging.volume_filter import VolumeFilter
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
 from napari_cryodrgn.widgets.background import Latest
+from napari_cryodrgn.widgets.moving_surface import MovingSurface
 from napari_cryodrgn.widgets.placement import (
+    AWAY,
     image_placement,
     middle_at_origin,
     surface_placement,
@@ -54,9 +58,16 @@ class VolumeLayers:
         Where.
     mode : {"surface", "volume"}
         What to show to begin with.
+    given : callable
+        Told of each volume when the canvas has it, and is about to be painted.
     """
 
-    def __init__(self, viewer: ViewerModel, mode: Mode = "surface") -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        mode: Mode = "surface",
+        given: Callable[[ShownVolume], object] = lambda _: None,
+    ) -> None:
         self._viewer = viewer
         self._meshes: Latest[_Prepared] = Latest(self._take_mesh, "surface", every=True)
         self._image: Image | None = None
@@ -66,6 +77,8 @@ class VolumeLayers:
         self._mesh_volume: ShownVolume | None = None
         self._image_volume: ShownVolume | None = None
         self._kept = 0
+        self._moving = MovingSurface(viewer)
+        self._given = given
         self.scale: IntensityScale | None = None
         self.level = 0.0
         self.mode: Mode = mode
@@ -190,6 +203,7 @@ class VolumeLayers:
     def shutdown(self) -> None:
         """Stop the thread; the layers stay as they are."""
         self._meshes.stop()
+        self._moving.shutdown()
 
     def _rescale(self, scale: IntensityScale) -> None:
         """Take over another scale; what was set by hand stays where it was in sigma."""
@@ -215,6 +229,8 @@ class VolumeLayers:
             self._image.data = data
         self._place(self._image, volume)
         self._image.metadata = {**details_of(volume), "filter": self.filter}
+        if self.mode == "volume":
+            self._given(volume)
 
     def _add_image(self) -> None:
         if self._volume is None:
@@ -274,11 +290,7 @@ class VolumeLayers:
         if mesh is None:
             return
         self._mesh, self._mesh_volume = mesh, volume
-        if self._present(self._surface):
-            self._set_units(self._surface)
-            self._surface.data = _true_size(mesh, volume)  # type: ignore[union-attr]
-            self._surface.metadata = details_of(volume)  # type: ignore[union-attr]
-        else:
+        if self._surface is None or not self._present(self._surface):
             self._surface = Surface(
                 _true_size(mesh, volume),
                 name=SURFACE_NAME,
@@ -288,8 +300,24 @@ class VolumeLayers:
             )
             self._viewer.add_layer(self._surface)
             self._show_mode()
+            self._moving.warm_up(self._surface)
+        elif not self._show_moving(self._surface, mesh, volume):
+            self._set_units(self._surface)
+            self._surface.data = _true_size(mesh, volume)
+            self._surface.metadata = details_of(volume)
+            self._moving.hide()
+        self._given(volume)
+
+    def _show_moving(self, surface: Surface, mesh: Mesh, volume: ShownVolume) -> bool:
+        """Draw a surface that another one follows at once; whether that was done."""
+        if _rests(volume) or mesh.empty:
+            return False
+        vertices, _, _ = _true_size(mesh, volume)
+        normals = (mesh.normals * AWAY).astype(np.float32)
+        return self._moving.show(surface, vertices, normals, mesh.faces.astype(np.uint32))
 
     def _show_mode(self) -> None:
+        self._moving.hide()
         if self._image is not None:
             self._image.visible = self.mode == "volume"
         if self._surface is not None:

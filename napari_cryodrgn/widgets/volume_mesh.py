@@ -30,11 +30,14 @@ class Mesh:
         Vertices of each triangle.
     level : float
         Density along it.
+    normals : (V, 3) float32 array
+        Of unit length, towards lower density.
     """
 
     vertices: npt.NDArray[np.float32]
     faces: npt.NDArray[np.int32]
     level: float
+    normals: npt.NDArray[np.float32]
 
     @property
     def empty(self) -> bool:
@@ -64,17 +67,18 @@ def mesh_of(data: npt.NDArray[np.float32], level: float, *, smooth: bool = True)
         Empty where the density does not cross the level.
     """
     if not float(data.min()) < level < float(data.max()):
-        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), level)
+        none = np.zeros((0, 3), np.float32)
+        return Mesh(none, np.zeros((0, 3), np.int32), level, none)
     step = 1 if max(data.shape) <= LARGEST_BOX else 2
     fine = 2 if smooth and max(data.shape) <= SMALL_BOX else 1
-    vertices, faces, _, _ = marching_cubes(
+    vertices, faces, normals, _ = marching_cubes(
         doubled(data) if fine == 2 else data,
         level,
         step_size=step,
         gradient_direction="descent",
         allow_degenerate=False,
     )
-    return Mesh((vertices / fine).astype(np.float32), faces.astype(np.int32), level)
+    return Mesh((vertices / fine).astype(np.float32), faces.astype(np.int32), level, normals)
 
 
 def doubled(data: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
