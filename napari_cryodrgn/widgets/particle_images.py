@@ -8,18 +8,12 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_cryodrgn.widgets.form_editors import ChoiceBox
+from napari_cryodrgn.widgets.particle_filter import FilterBox
 from napari_cryodrgn.workflows.sample_images import ImageSample, low_pass
 
 COLUMNS = 4
 N_IMAGES = 12
 GAP = 3
-
-# Å where the pixel size is known, else parts of the box.
-RESOLUTIONS = (10, 20, 30, 50)
-DEFAULT_RESOLUTION = 30
-FRACTIONS = (4, 8, 16)
-DEFAULT_FRACTION = 8
 
 CONTRAST_SPAN = (1.0, 99.0)
 """Percentiles of an image that are shown black and white."""
@@ -99,8 +93,7 @@ class ParticleImages(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.grid = ImageGrid()
-        self.filter_box = ChoiceBox()
-        self.filter_box.setToolTip("Only for showing: training sees the images as they are")
+        self.filter_box = FilterBox()
         self.more_button = QPushButton("Another handful")
         self._sample: ImageSample | None = None
         line = QHBoxLayout()
@@ -117,11 +110,8 @@ class ParticleImages(QWidget):
 
     def show_sample(self, sample: ImageSample) -> None:
         """Show these images."""
-        known_before = self._sample is not None and self._sample.field_of_view is not None
-        first = self._sample is None
         self._sample = sample
-        if first or known_before != (sample.field_of_view is not None):
-            self._fill_filters(sample)
+        self.filter_box.offer(sample.field_of_view)
         self._paint()
 
     def clear(self) -> None:
@@ -129,43 +119,13 @@ class ParticleImages(QWidget):
         self._sample = None
         self.grid.show_images(np.empty((0, 1, 1), np.float32), [])
 
-    def _fill_filters(self, sample: ImageSample) -> None:
-        """Offer filters in Å, or in parts of the box where lengths are not known."""
-        self.filter_box.blockSignals(True)
-        self.filter_box.clear()
-        self.filter_box.addItem("off", None)
-        if sample.field_of_view is None:
-            for part in FRACTIONS:
-                self.filter_box.addItem(f"1/{part} of the box", ("part", part))
-            default: tuple[str, int] = ("part", DEFAULT_FRACTION)
-        else:
-            for resolution in RESOLUTIONS:
-                self.filter_box.addItem(f"{resolution} Å", ("angstrom", resolution))
-            default = ("angstrom", DEFAULT_RESOLUTION)
-        self.filter_box.setCurrentIndex(self._index_of(default))
-        self.filter_box.blockSignals(False)
-
-    def _index_of(self, wanted: tuple[str, int]) -> int:
-        count = self.filter_box.count()
-        return next(n for n in range(count) if self._filter(n) == wanted)
-
-    def _filter(self, index: int) -> tuple[str, int] | None:
-        data = self.filter_box.itemData(index)
-        return None if data is None else (str(data[0]), int(data[1]))
-
     def _paint(self) -> None:
         sample = self._sample
         if sample is None:
             return
-        chosen = self._filter(self.filter_box.currentIndex())
-        cycles = None
-        if chosen is not None:
-            kind, number = chosen
-            angstrom = kind == "angstrom" and sample.field_of_view is not None
-            cycles = (sample.field_of_view or 0) / number if angstrom else float(number)
         rows = sample.particles.rows
         names = [f"particle {row:,} (row of the table, counted from 0)" for row in rows]
-        self.grid.show_images(low_pass(sample.images, cycles), names)
+        self.grid.show_images(low_pass(sample.images, self.filter_box.cycles()), names)
 
 
 def grey_picture(image: npt.NDArray[np.float32]) -> QImage:

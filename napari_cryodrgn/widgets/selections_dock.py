@@ -18,6 +18,7 @@ from napari_cryodrgn.widgets.export_panel import ExportPanel
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.selection_on_plot import add_undo_keys, hidden_selections
 from napari_cryodrgn.widgets.selections_find import FindPanel
+from napari_cryodrgn.widgets.selections_images import SelectedImages
 from napari_cryodrgn.widgets.selections_junk import JunkPanel
 from napari_cryodrgn.widgets.selections_table import NamedSelections
 from napari_cryodrgn.widgets.selections_working import WorkingSelection
@@ -40,11 +41,11 @@ class SelectionsDock(SessionDock):
 
     Attributes
     ----------
-    KEPT, FIND, CLUSTERS, JUNK, USE : int
+    KEPT, FIND, CLUSTERS, IMAGES, JUNK, USE : int
         Its tabs.
     """
 
-    KEPT, FIND, CLUSTERS, JUNK, USE = range(5)
+    KEPT, FIND, CLUSTERS, IMAGES, JUNK, USE = range(6)
 
     def __init__(self, napari_viewer: ViewerModel, session: Session | None = None) -> None:
         super().__init__(napari_viewer, session)
@@ -56,6 +57,7 @@ class SelectionsDock(SessionDock):
         self.named = NamedSelections(book, hidden, self.notices)
         self.find = FindPanel(self.session)
         self.clusters = ClusterPanel(self.session, self.notices, self.own, self._theme)
+        self.images = SelectedImages(self.session)
         self.junk = JunkPanel(self.session, self.own, self._theme)
         self.use = ExportPanel(self.session, self.own)
         self._stale: set[int] = set()
@@ -68,12 +70,16 @@ class SelectionsDock(SessionDock):
         self.listen(book.named_changed, self.named.refresh)
         self.listen(book.changed, self.junk.refresh)
         self.listen(book.marks_changed, self.junk.refresh)
+        self.listen(book.marks_changed, self.images.refresh_marks)
+        self.listen(book.changed, self.images.refresh)
+        self.listen(self.session.picked, self.images.show_pick)
         self.listen(hidden.changed, self.named.refresh)
         for signal in (book.changed, book.named_changed):
             self.listen(signal, self.use.refresh)
         self.use.training_wanted.connect(self._prepare_training)
         self.listen(self.session.latent_changed, self._follow)
         self.at_end(self.find.shutdown)
+        self.at_end(self.images.shutdown)
         self.clusters.column_made.connect(self._colour_plot)
         self.junk.column_made.connect(self._colour_plot)
         self.clusters.embedding_made.connect(self._show_embedding)
@@ -85,6 +91,7 @@ class SelectionsDock(SessionDock):
         self._stack.setCurrentIndex(0 if latent is None else 1)
         self._stale = {self.FIND, self.CLUSTERS}
         self._renew_tab()
+        self.images.follow()
         self.junk.follow()
         self.use.follow()
         self.working.refresh()
@@ -135,6 +142,7 @@ class SelectionsDock(SessionDock):
         self.tabs.addTab(self.named, "Kept")
         self.tabs.addTab(scrolled(self.find), "By value")
         self.tabs.addTab(self.clusters, "Clusters")
+        self.tabs.addTab(self.images, "Images")
         self.tabs.addTab(scrolled(self.junk), "Good / bad")
         self.tabs.addTab(scrolled(self.use), "Use")
         body = QWidget()
