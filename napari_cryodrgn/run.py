@@ -133,6 +133,11 @@ class RunFolder:
         return self.own / "embeddings"
 
     @property
+    def columns(self) -> Path:
+        """Folder of columns of particles made beside the analysis: scores, outlier measures."""
+        return self.own / "columns"
+
+    @property
     def lock(self) -> Path:
         """Names the process that is training here."""
         return self.own / "training.lock"

@@ -7,21 +7,21 @@ from collections.abc import Iterable
 
 from napari_cryodrgn.errors import InputError
 
-# Okabe and Ito's colours (told apart by colour-blind people) without black and grey, then
-# others as far from them as can be.
+# Purer than any colour of classes, so that a selection is not taken for one of them, and none of
+# the magenta of what is selected now; neighbours differ in lightness, for the colour-blind.
 PALETTE = (
-    "#e69f00",
-    "#56b4e9",
-    "#009e73",
-    "#f0e442",
-    "#d55e00",
-    "#cc79a7",
-    "#0072b2",
-    "#9f4cff",
-    "#a3e635",
-    "#ff6f91",
-    "#2dd4bf",
-    "#b08968",
+    "#00e5ff",
+    "#ff3d00",
+    "#76ff03",
+    "#7c4dff",
+    "#ffea00",
+    "#00a152",
+    "#ff9e80",
+    "#2962ff",
+    "#b2ff59",
+    "#c51162",
+    "#18ffc0",
+    "#aa00ff",
 )
 _LONGEST_NAME = 80
 

@@ -23,6 +23,7 @@ from napari_cryodrgn.widgets.particle_tiles import ParticleTiles
 from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR
 from napari_cryodrgn.widgets.theme import dim_label
 from napari_cryodrgn.workflows.gallery_images import GalleryLook, gallery_images
+from napari_cryodrgn.workflows.outliers import AGREEMENT_COLUMN
 
 HINT = (
     f'Click: its volume  ·  Shift+click or G: <span style="color:{GOOD_COLOUR}">good</span>'
@@ -31,7 +32,7 @@ HINT = (
 )
 NO_IMAGES = "The images of this run were not found: name their folder where the run was opened."
 BY_ROW, AT_RANDOM = "by row", "at random"
-ORDER_COLUMNS = (SCORE_COLUMN, "image_agreement", "z_norm")
+ORDER_COLUMNS = (SCORE_COLUMN, AGREEMENT_COLUMN, "z_norm")
 KEYS: dict[str, bool | None] = {"G": True, "B": False, "N": None}
 
 Found = tuple[npt.NDArray[np.int64], list[QImage], str]
@@ -126,7 +127,7 @@ class SelectedImages(QWidget):
             return chosen
         values = latent.columns[order].to_numpy(float)[chosen]
         # What looks like junk comes first: high scores, and low agreement.
-        return chosen[np.argsort(values if order == "image_agreement" else -values, kind="stable")]
+        return chosen[np.argsort(values if order == AGREEMENT_COLUMN else -values, kind="stable")]
 
     def _offer_orders(self) -> None:
         latent, chosen = self._session.latent, self.order_box.currentData()

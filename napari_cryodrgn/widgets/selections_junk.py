@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -15,11 +15,8 @@ from napari_cryodrgn.latent.classifier import (
     LEAST_EXAMPLES,
     SCORE_COLUMN,
     JunkScores,
-    score_junk,
 )
-from napari_cryodrgn.latent.classifier_features import classifier_features, outlier_columns
 from napari_cryodrgn.latent.space import LatentSpace
-from napari_cryodrgn.progress import Task
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR
 from napari_cryodrgn.widgets.selections_histogram import ScoreHistogram
@@ -27,6 +24,12 @@ from napari_cryodrgn.widgets.selections_working import count_text
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import dim_label
+from napari_cryodrgn.workflows.outliers import (
+    AGREEMENT_COLUMN,
+    agreement_columns,
+    junk_columns,
+    with_columns,
+)
 
 BORDERLINE = 50
 TEXT = (
@@ -60,6 +63,7 @@ class JunkPanel(QWidget):
             QPushButton("Forget marks"),
             QPushButton("Score all"),
         )
+        self.agreement_button = QPushButton("Compare with images")
         self.select_button = QPushButton("Select junk")
         self.borderline_button = QPushButton(f"Select {BORDERLINE} borderline")
         self.histogram = ScoreHistogram()
@@ -70,6 +74,7 @@ class JunkPanel(QWidget):
         self.bad_button.clicked.connect(partial(self.mark_selection, False))
         self.forget_button.clicked.connect(self._forget)
         self.score_button.clicked.connect(self.score)
+        self.agreement_button.clicked.connect(self.compare_with_images)
         self.select_button.clicked.connect(self.select_junk)
         self.borderline_button.clicked.connect(self.select_borderline)
         self.histogram.moved.connect(self._tell_above)
@@ -82,6 +87,7 @@ class JunkPanel(QWidget):
         known = self._scored
         if latent is None or known is None or latent.mu is not known.mu:
             self.scores = self._scored = None
+            self._restore()
         self.refresh()
 
     def refresh(self, *_: object) -> None:
@@ -100,6 +106,9 @@ class JunkPanel(QWidget):
             if enough
             else f"Mark at least {LEAST_EXAMPLES} good and {LEAST_EXAMPLES} bad particles first"
         )
+        run = self._session.run
+        whole = run is not None and run.particles is not None and run.weights is not None
+        self.agreement_button.setEnabled(whole and self.tasks.task is None)
         self.forget_button.setEnabled(good + bad > 0)
         for button in (self.good_button, self.bad_button):
             button.setEnabled(book.count > 0)
@@ -114,16 +123,21 @@ class JunkPanel(QWidget):
 
     def score(self, *_: object) -> None:
         """Score all particles by the marked ones."""
-        latent = self._session.latent
+        run, latent = self._session.run, self._session.latent
         marks = self._session.selections.marks
-        if latent is None:
+        if run is None or latent is None:
             return
         good, bad = np.flatnonzero(marks.good), np.flatnonzero(marks.bad)
-        make = partial(_scored, latent, good, bad)
-        handle = self._own(start_task(make, "Scoring", done=partial(self._take, latent)))
-        self.tasks.follow(handle)
-        handle.finished.connect(self.refresh)
-        self.refresh()
+        make = partial(junk_columns, run, latent, good, bad)
+        self._start(start_task(make, "Scoring", done=partial(self._take, latent)))
+
+    def compare_with_images(self, *_: object) -> None:
+        """Measure how well each image agrees with the volume decoded for it, as a column."""
+        run, latent = self._session.run, self._session.latent
+        if run is not None and latent is not None:
+            done = partial(self._take_columns, latent, AGREEMENT_COLUMN)
+            make = partial(agreement_columns, run)
+            self._start(start_task(make, "Comparing with images", done=done))
 
     def select_junk(self, *_: object) -> None:
         """Select the particles whose score lies above the threshold."""
@@ -142,17 +156,37 @@ class JunkPanel(QWidget):
             mask[self.scores.borderline(BORDERLINE, self.histogram.threshold)] = True
             book.apply(mask, "replace", f"{int(mask.sum())} borderline by junk score")
 
-    def _take(self, latent: LatentSpace, scores: JunkScores) -> None:
-        run, now = self._session.run, self._session.latent
-        if run is None or now is None or now.mu is not latent.mu:
-            return  # another epoch or run by now
-        columns = now.columns.copy(deep=False)
-        columns[SCORE_COLUMN] = scores.scores
-        self.scores, self._scored = scores, now
-        self._session.set_run(replace(run, latent=replace(now, columns=columns)))
-        self.histogram.show_scores(scores.scores, self._theme())
+    def _start(self, handle: TaskHandle) -> None:
+        self.tasks.follow(self._own(handle))
+        handle.finished.connect(self.refresh)
         self.refresh()
-        self.column_made.emit(SCORE_COLUMN)
+
+    def _take(self, latent: LatentSpace, made: tuple[JunkScores, pd.DataFrame]) -> None:
+        scores, columns = made
+        now = self._session.latent
+        if now is None or now.mu is not latent.mu:
+            return  # another epoch or run by now
+        self.scores, self._scored = scores, now
+        self.histogram.show_scores(scores.scores, self._theme())
+        self._take_columns(latent, SCORE_COLUMN, columns)
+        self.refresh()
+
+    def _take_columns(self, latent: LatentSpace, shown: str, columns: pd.DataFrame) -> None:
+        run, now = self._session.run, self._session.latent
+        if run is not None and now is not None and now.mu is latent.mu:
+            self._session.set_run(replace(run, latent=with_columns(now, columns)))
+            self.column_made.emit(shown)
+
+    def _restore(self) -> None:
+        """Show the scores that were saved with the run."""
+        latent = self._session.latent
+        if latent is None or SCORE_COLUMN not in latent.columns:
+            return
+        marks = self._session.selections.marks
+        values = latent.columns[SCORE_COLUMN].to_numpy(np.float32)
+        self.scores = JunkScores(values, int(marks.good.sum()), int(marks.bad.sum()))
+        self._scored = latent
+        self.histogram.show_scores(values, self._theme())
 
     def _forget(self, *_: object) -> None:
         self._session.selections.clear_marks()
@@ -173,7 +207,12 @@ class JunkPanel(QWidget):
         for widget in (self.good_button, self.bad_button, self.forget_button):
             examples.addWidget(widget)
         score.addWidget(self.count_label, 1)
+        score.addWidget(self.agreement_button)
         score.addWidget(self.score_button)
+        self.agreement_button.setToolTip(
+            "How well each image agrees with the projection of the volume decoded for it, as the\n"
+            "column image_agreement, saved with the run: junk agrees badly. Reads every image."
+        )
         self.select_button.setToolTip("Select the particles right of the line")
         self.borderline_button.setToolTip(
             "Those nearest to the line: look at them, mark them, and score again"
@@ -195,12 +234,3 @@ class JunkPanel(QWidget):
         layout.addWidget(self.tasks)
         layout.addWidget(self._result)
         layout.addStretch(1)
-
-
-def _scored(
-    latent: LatentSpace, good: npt.NDArray[np.int64], bad: npt.NDArray[np.int64]
-) -> Task[JunkScores]:
-    outliers = yield from outlier_columns(latent)
-    features = classifier_features(latent, outliers)
-    scores = yield from score_junk(features, good, bad)
-    return scores

@@ -26,6 +26,7 @@ from napari_cryodrgn.workflows.analysis_files import (
 )
 from napari_cryodrgn.workflows.cluster_files import restored
 from napari_cryodrgn.workflows.findings import Problem, RunInputs
+from napari_cryodrgn.workflows.outliers import restored_columns
 from napari_cryodrgn.workflows.run_inputs import find_inputs, with_box
 
 
@@ -123,7 +124,9 @@ def open_run(path: str | Path, epoch: int | None = None, before: OpenRun | None 
     if latents is not None and inputs.rows is not None:
         latent = _latent_space(folder, number, latents, inputs.rows, inputs.metadata, found)
         latent, unusable = restored(latent, folder)
+        latent, unread = restored_columns(latent, folder)
         problems += [Problem(f"A saved clustering or embedding: {one}") for one in unusable]
+        problems += [Problem(f"A saved column: {one}") for one in unread]
     if inputs.pixel_size is None:
         problems.append(Problem("The pixel size is not known: lengths cannot be shown in Å"))
     return OpenRun(

@@ -160,9 +160,16 @@ def test_junk_is_learnt_from_a_few_marks_and_says_how_many_it_needs(qtbot, open_
     panel.histogram.set_threshold(0.6)
     qtbot.mouseClick(panel.select_button, Qt.MouseButton.LeftButton)
     np.testing.assert_array_equal(book.mask, scores > 0.6)
-    # Of another epoch nothing is known.
-    dock.session.open_run(dock.session.run.folder.path, 1)
+    # Of another epoch nothing is known; of this one all is there when it is opened again.
+    folder = dock.session.run.folder.path
+    dock.session.open_run(folder, 1)
     assert panel.scores is None
+    assert not {"junk_score", "knn_distance"} & set(dock.session.latent.columns)
+    dock.session.open_run(folder, 2)
+    assert {"knn_distance", "gmm_likelihood"} <= set(dock.session.latent.columns)
+    np.testing.assert_array_equal(panel.scores.scores, scores)
+    assert panel.count_label.text().count("●") == 2
+    assert not panel.agreement_button.isEnabled()  # this run has no images
 
 
 def test_bounds_hold_for_known_values_only_and_classes_are_found_by_their_name(open_dock):

@@ -14,6 +14,7 @@ from napari_cryodrgn.io.image_stack import ArrayImageStack
 from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.simulation.config import SimulationConfig
 from napari_cryodrgn.workflows.open_run import OpenRun, open_run
+from napari_cryodrgn.workflows.outliers import agreement_columns, restored_columns
 from napari_cryodrgn.workflows.particle_evidence import particle_evidence, particle_scores
 from napari_cryodrgn.workflows.simulate import simulate
 from napari_cryodrgn.workflows.train import train
@@ -74,6 +75,20 @@ def test_noise_in_place_of_a_particle_scores_worst(run: OpenRun, rng: np.random.
     damaged = replace(particles, images=ArrayImageStack(images, particles.images.pixel_size))
     scores = run_to_end(particle_scores(replace(run, particles=damaged)))
     assert int(np.argmin(scores)) == 40
+
+
+def test_agreement_is_kept_with_the_run_and_belongs_to_its_epoch(run: OpenRun) -> None:
+    columns = run_to_end(agreement_columns(run))
+    plain, problems = restored_columns(run.latent, run.folder)
+    assert not problems
+    np.testing.assert_array_equal(plain.columns["image_agreement"], columns["image_agreement"])
+    other = replace(run.latent, epoch=99)
+    assert "image_agreement" not in restored_columns(other, run.folder)[0].columns
+    path = next(run.folder.columns.iterdir())
+    path.write_bytes(path.read_bytes()[:80])
+    plain, problems = restored_columns(run.latent, run.folder)
+    assert plain is run.latent
+    assert path.name in problems[0]
 
 
 def test_what_is_missing_is_named(run: OpenRun) -> None:
