@@ -32,7 +32,7 @@ TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, TRAJECTORY, SELECTIONS, EVIDENCE)
 """Docks that share the lower right; the latent space lies above them."""
 
 RIGHT_WIDTH = 480
-LATENT_SHARE = 0.55
+LATENT_SHARE = 0.48
 
 
 def open_dock(viewer: Viewer, name: str) -> SessionDock:

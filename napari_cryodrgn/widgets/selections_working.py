@@ -28,7 +28,7 @@ class WorkingSelection(QWidget):
         font = self.count_label.font()
         font.setBold(True)
         self.count_label.setFont(font)
-        self.made_label = ElidedLabel(mode=Qt.TextElideMode.ElideLeft)
+        self.made_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self.clear_button, self.invert_button = QPushButton("Clear"), QPushButton("Invert")
         self.keep_button = QPushButton("Keep as…")
