@@ -11,6 +11,7 @@ from napari_cryodrgn.commandline.drive import drive, errors_as_status
 
 if TYPE_CHECKING:
     from napari_cryodrgn.workflows.benchmark_decode import DecodeTiming, Spent
+    from napari_cryodrgn.workflows.benchmark_train import TrainingTiming
 
 app = typer.Typer(help="Time this program against cryoDRGN on this machine.", no_args_is_help=True)
 
@@ -62,6 +63,71 @@ def decode_table(timings: list[DecodeTiming]) -> list[str]:
             _seconds(timing.half),
             _ratio(timing.theirs, timing.half),
             half_error,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+@app.command("train")
+def train(
+    particles: Annotated[
+        Path, typer.Argument(help="Folder of a simulated set (napari-cryodrgn simulate).")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--outdir", help="Folder for the runs.")],
+    cryodrgn: Annotated[
+        Path, typer.Option("--cryodrgn", help="cryoDRGN's program, in its own environment.")
+    ] = Path(".venvs/upstream/bin/cryodrgn"),
+    seeds: Annotated[int, typer.Option(help="Trainings of each program.", min=1)] = 1,
+    epochs: Annotated[
+        int, typer.Option("-n", "--num-epochs", help="Epochs of cryoDRGN and as plain.", min=1)
+    ] = 20,
+    fast_epochs: Annotated[
+        int, typer.Option(help="Epochs of the fast schedule; 0 leaves it out.", min=0)
+    ] = 16,
+    width: Annotated[int, typer.Option(help="Width of both networks.", min=1)] = 128,
+    lr: Annotated[float, typer.Option("--lr", help="Learning rate of all.")] = 1e-3,
+    threads: Annotated[int, typer.Option(help="CPU threads of each.", min=1)] = 2,
+) -> None:
+    """Time training on the CPU: seconds, memory and quality against the truth, as a table."""
+    with errors_as_status():
+        from napari_cryodrgn.workflows.benchmark_train import TrainingCase, benchmark_train
+
+        case = TrainingCase(
+            particles.absolute(),
+            width=width,
+            lr=lr,
+            epochs=epochs,
+            fast_epochs=fast_epochs,
+            threads=threads,
+        )
+        timings = drive(benchmark_train(cryodrgn, out, case, seeds=seeds))
+    typer.echo("\n".join(train_table(timings)))
+
+
+def train_table(timings: list[TrainingTiming]) -> list[str]:
+    """Lines of a table in Markdown; ratios are cryoDRGN's seconds of that seed over these."""
+    lines = [
+        "| program | seed | epochs | seconds an epoch | ratio | whole, wall | CPU | memory, GiB "
+        "| as good as cryoDRGN's last epoch | ratio | quality at the end |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    theirs = {timing.seed: timing for timing in timings if timing.program == "cryoDRGN"}
+    for timing in timings:
+        first, until, gain = theirs[timing.seed], timing.seconds_to_quality, ""
+        if timing is not first and timing.quality is not None:
+            gain = "not reached" if until is None else f"{first.wall / until:.1f}"
+        cells = [
+            timing.program if timing is first else f"ours, {timing.program}",
+            str(timing.seed),
+            str(timing.epochs),
+            f"{timing.epoch:.3g}",
+            f"{first.epoch / timing.epoch:.2f}",
+            f"{timing.wall:.0f} s",
+            f"{timing.cpu:.0f} s",
+            f"{timing.memory:.2f}",
+            "" if until is None else f"epoch {timing.reached}, {until:.0f} s",
+            gain,
+            "" if timing.quality is None else str(timing.quality).replace("|", "\\|"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

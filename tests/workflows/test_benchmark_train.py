@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_cryodrgn.commandline.benchmark import train_table
+from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.progress import run_to_end
+from napari_cryodrgn.simulation.config import SimulationConfig
+from napari_cryodrgn.workflows.benchmark_train import (
+    TrainingCase,
+    TrainingTiming,
+    benchmark_train,
+)
+from napari_cryodrgn.workflows.simulate import simulate
+from napari_cryodrgn.workflows.training_quality import TrainingQuality
+
+# Takes cryoDRGN's command, trains with this package, and shows the log of it.
+STAND_IN = """#!{python}
+import subprocess, sys
+from pathlib import Path
+options = sys.argv[2:]
+words = [sys.executable, "-m", "napari_cryodrgn", "train", *options, "--device", "cpu"]
+subprocess.run(words, check=True)
+print((Path(options[-1]) / "run.log").read_text())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
+def test_programs_are_timed_and_compared_with_the_truth(tmp_path: Path) -> None:
+    cryodrgn = tmp_path / "cryodrgn"
+    cryodrgn.write_text(STAND_IN.format(python=sys.executable))
+    cryodrgn.chmod(0o755)
+    run_to_end(simulate(tmp_path / "set", SimulationConfig(n_particles=60, box=16, kind="hinge")))
+    case = TrainingCase(
+        tmp_path / "set", width=16, layers=1, zdim=2, epochs=2, fast_epochs=0, threads=1
+    )
+    timings = run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
+    assert [timing.program for timing in timings] == ["cryoDRGN", "cryodrgn"]
+    for timing in timings:
+        assert timing.epochs == 2
+        assert 0 < 2 * timing.epoch < timing.wall
+        assert timing.memory > 0
+        assert timing.quality is not None
+        assert 0 <= timing.quality.motion <= 1
+    # The same training, so as good at its end at the latest.
+    assert timings[1].quality == timings[0].quality
+    assert timings[1].reached in (1, 2)
+    with pytest.raises(InputError, match="there is a run already"):
+        run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
+
+
+def test_missing_program_or_set_is_said(tmp_path: Path) -> None:
+    case = TrainingCase(tmp_path)
+    with pytest.raises(InputError, match="no such program"):
+        run_to_end(benchmark_train(tmp_path / "cryodrgn", tmp_path / "runs", case))
+    (tmp_path / "cryodrgn").touch()
+    with pytest.raises(InputError, match="no simulated set"):
+        run_to_end(benchmark_train(tmp_path / "cryodrgn", tmp_path / "runs", case))
+
+
+def test_quality_is_reached_in_every_figure_or_not_at_all() -> None:
+    wanted = TrainingQuality(0.35, 0.9, None)
+    assert TrainingQuality(0.35, 0.91, 0.2).reaches(wanted)
+    assert not TrainingQuality(0.34, 0.95, None).reaches(wanted)
+    assert not TrainingQuality(0.36, None, None).reaches(wanted)
+    slack = TrainingQuality(0.02, 0.0, None)
+    assert TrainingQuality(0.34, 0.95, None).reaches(wanted, slack)
+    assert not TrainingQuality(0.34, 0.89, None).reaches(wanted, slack)
+
+
+def test_table_gives_ratios_to_cryodrgn_of_the_same_seed() -> None:
+    quality = TrainingQuality(0.35, 0.9, None)
+    theirs = TrainingTiming("cryoDRGN", 3, 100.0, 90.0, 10.0, 1.5, quality, None, 10)
+    ours = TrainingTiming("fast", 3, 50.0, 45.0, 4.0, 0.5, quality, 5, 10)
+    never = TrainingTiming("cryodrgn", 3, 50.0, 45.0, 5.0, 0.5, quality, None, 10)
+    lines = train_table([theirs, ours, never])[2:]
+    assert "epoch 5, 30 s | 3.3 |" in lines[1]
+    assert "| 2.50 |" in lines[1]
+    assert "not reached" in lines[2]
+    # A bar within a cell would begin another one.
+    assert {line.replace("\\|", "").count("|") for line in lines} == {12}
