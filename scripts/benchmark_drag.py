@@ -45,6 +45,7 @@ from napari_cryodrgn.widgets.window import make_window
 HEARTBEAT_MS = 5
 PATIENCE_SECONDS = 120.0
 PAUSE_EVERY, PAUSE_SECONDS = 25, 0.8
+CORNERS = 12
 NETWORK = ("preview", "reduced", "exact")
 
 
@@ -180,14 +181,21 @@ class Drag(QObject):
 
 
 def path_on(plot: Any, mu: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """A smooth closed path of n pixels (x, y) of the plot, through six of its particles."""
+    """A smooth closed path of n pixels (x, y) of the plot, through `CORNERS` of its particles.
+
+    In equal steps: a move within a pixel is none for the window.
+    """
     from scipy.interpolate import CubicSpline
 
     rng = np.random.default_rng(seed)
-    points = plot.points[rng.choice(len(mu), 6, replace=False)].astype(float)
-    spline = CubicSpline(np.arange(7), np.vstack([points, points[:1]]), bc_type="periodic")
+    points = plot.points[rng.choice(len(mu), CORNERS, replace=False)].astype(float)
+    closed = np.vstack([points, points[:1]])
+    spline = CubicSpline(np.arange(CORNERS + 1), closed, bc_type="periodic")
     low, high = plot.canvas.region()
-    places = spline(np.linspace(0, 6, n, endpoint=False))
+    dense = spline(np.linspace(0, CORNERS, 50 * n))
+    along = np.insert(np.cumsum(np.linalg.norm(np.diff(dense, axis=0), axis=1)), 0, 0.0)
+    even = np.linspace(0, along[-1], n, endpoint=False)
+    places = np.column_stack([np.interp(even, along, axis) for axis in dense.T])
     share = (np.clip(places, low, high) - low) / (high - low)
     native = plot.canvas.native
     y = (1 - share[:, 0]) * native.height()
