@@ -30,7 +30,7 @@ HINT = (
     f'  ·  Alt+click or B: <span style="color:{BAD_COLOUR}">bad</span>  ·  again, or N: no mark'
     "  ·  arrows go on"
 )
-NO_IMAGES = "The images of this run were not found: name their folder where the run was opened."
+NO_IMAGES = "The images of this run were not found: what is missing is told above the latent plot."
 BY_ROW, AT_RANDOM = "by row", "at random"
 ORDER_COLUMNS = (SCORE_COLUMN, AGREEMENT_COLUMN, "z_norm")
 KEYS: dict[str, bool | None] = {"G": True, "B": False, "N": None}
