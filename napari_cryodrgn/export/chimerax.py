@@ -23,7 +23,7 @@ def series_script(
     colour: Colour,
     rotation: npt.NDArray[np.floating],
     box: int,
-    pixel_size: float,
+    pixel_size: float | None,
     frames_per_second: float = 20,
     back_and_forth: bool = False,
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
@@ -40,8 +40,9 @@ def series_script(
         Of the surface.
     rotation : (3, 3) array
         The view, as ``surface_render.View`` has it: rows are right, up, and to the viewer.
-    box, pixel_size : int, float
-        Side of the volumes in voxels, and Å per voxel.
+    box, pixel_size : int, float or None
+        Side of the volumes in voxels, and Å per voxel. Of a map that does not tell, ChimeraX
+        takes voxels to be 1 Å wide; the script then says so.
     frames_per_second : float
         At most so many volumes a second.
     back_and_forth : bool
@@ -70,7 +71,7 @@ def morph_script(
     colour: Colour,
     rotation: npt.NDArray[np.floating],
     box: int,
-    pixel_size: float,
+    pixel_size: float | None,
     n_frames: int,
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> str:
@@ -108,10 +109,12 @@ def _looks(
     colour: Colour,
     rotation: npt.NDArray[np.floating],
     box: int,
-    pixel_size: float,
+    pixel_size: float | None,
     origin: tuple[float, float, float],
 ) -> list[str]:
     """Contour, colour, light and camera."""
+    unknown = pixel_size is None
+    pixel_size = 1.0 if pixel_size is None else pixel_size
     red, green, blue = colour
     centre = np.asarray(origin, np.float64) + box // 2 * pixel_size
     # ChimeraX's camera looks down its own -z axis; so far away it sees the whole box.
@@ -121,6 +124,7 @@ def _looks(
     matrix = np.column_stack([axes.T, place])
     numbers = ",".join(f"{value:.6g}" for value in matrix.reshape(-1))
     return [
+        *(["# The pixel size is unknown: lengths are in voxels, not in Å."] if unknown else []),
         f"volume {models} style surface level {level:.6g} step 1 "
         f"color #{red:02x}{green:02x}{blue:02x}",
         "set bgColor white",

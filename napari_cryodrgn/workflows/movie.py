@@ -253,14 +253,16 @@ def _volumes(scene: MovieScene, folder: Path, new: list[Path]) -> Task[MovieFile
         write_volume(path, volume, settings.pixel_size)
     write_z_values(scripts[0], recipe.points)
     if settings.pixel_size is None:
-        logger.warning("ChimeraX takes these volumes to have 1 Å per voxel: give --Apix.")
+        logger.warning(
+            "The pixel size is unknown, and ChimeraX takes voxels to be 1 Å wide: give --Apix."
+        )
     names = [path.name for path in paths]
     look = {
         "level": scene.level,
         "colour": colour_of(recipe.colour),
         "rotation": view_rotation(recipe.azimuth, recipe.elevation),
         "box": settings.box,
-        "pixel_size": settings.pixel_size or 1.0,
+        "pixel_size": settings.pixel_size,
     }
     speed, back = recipe.frames_per_second, recipe.play == "ping-pong"
     series = series_script(names, **look, frames_per_second=speed, back_and_forth=back)  # type: ignore[arg-type]
