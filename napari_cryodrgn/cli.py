@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,8 +23,20 @@ from napari_cryodrgn.commandline.display import has_display, require_display
 from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
 from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
-from napari_cryodrgn.commandline.launch import train_along, trains_along
-from napari_cryodrgn.commandline.model_options import command_of, list_options
+from napari_cryodrgn.commandline.launch import (
+    Launcher,
+    follow,
+    stop,
+    train_along,
+    train_elsewhere,
+    trains_along,
+)
+from napari_cryodrgn.commandline.model_options import (
+    command_of,
+    list_options,
+    model_from_options,
+    parameters_of,
+)
 from napari_cryodrgn.commandline.movie import movie
 from napari_cryodrgn.commandline.multi_value import repeat_options
 from napari_cryodrgn.commandline.select import cluster, embed, select
@@ -33,6 +45,7 @@ from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.simulation.config import SimulationConfig
+from napari_cryodrgn.workflows.launch_options import SlurmOptions
 
 if TYPE_CHECKING:
     from napari_cryodrgn.progress import Task
@@ -154,10 +167,13 @@ def _simulate(config: SimulationConfig, out: Path) -> None:
     typer.echo(folder)
 
 
-def _train(config: TrainingConfig, analysis: bool) -> None:
+def _train(config: TrainingConfig, analysis: bool, launcher: Launcher, **slurm: Any) -> None:
     """Train a model on particles whose poses are known, then analyse it."""
     if trains_along():
         train_along(config)
+        return
+    if launcher != "here":
+        train_elsewhere(config, launcher, model_from_options(SlurmOptions, slurm))
         return
     with errors_as_status():
         from napari_cryodrgn.workflows.train import train
@@ -355,8 +371,25 @@ _ANALYSIS = inspect.Parameter(
         ),
     ],
 )
+_LAUNCHER = inspect.Parameter(
+    "launcher",
+    inspect.Parameter.KEYWORD_ONLY,
+    default="here",
+    annotation=Annotated[
+        Launcher,
+        typer.Option(
+            "--launcher",
+            help="Train here; in the background, going on when the terminal is closed; or as a "
+            "job of a cluster. 'follow' and 'stop' then follow and stop it.",
+            rich_help_panel="Hardware",
+        ),
+    ],
+)
+_LAUNCH = [_ANALYSIS, _LAUNCHER, *parameters_of(SlurmOptions)]
 app.command("simulate", help=_simulate.__doc__)(command_of(SimulationConfig, _simulate, [_OUT]))
-app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, [_ANALYSIS]))
+app.command("train", help=_train.__doc__)(command_of(TrainingConfig, _train, _LAUNCH))
+app.command()(follow)
+app.command()(stop)
 app.command()(export)
 app.command()(traverse)
 app.command()(movie)

@@ -24,7 +24,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = """\
 # Versions that the test suite passed with; written by scripts/pin_constraints.py.
-# pip install -c constraints.txt -e '.[all,movies,simulate]'
+# pip install -c constraints.txt -e '.[all,movies,simulate,slurm]'
 """
 # Needed by ipykernel and jupyter-core on the systems that this file is not written on.
 ELSEWHERE = {

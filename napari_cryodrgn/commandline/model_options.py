@@ -88,6 +88,11 @@ def option_names(field: FieldInfo) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
+def parameters_of(model: type[pydantic.BaseModel]) -> list[inspect.Parameter]:
+    """The fields of a model as options that only the command line has (`command_of`)."""
+    return [_parameter(name, field) for name, field in model.model_fields.items()]
+
+
 def list_options(model: type[pydantic.BaseModel]) -> set[str]:
     """Options of a model that take any number of numbers."""
     return {

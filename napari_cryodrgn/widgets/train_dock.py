@@ -27,6 +27,7 @@ from napari_cryodrgn.widgets.train_launch import (
     following,
     training_here,
     training_in_background,
+    training_on_slurm,
 )
 from napari_cryodrgn.widgets.train_settings import TrainSettings
 from napari_cryodrgn.widgets.train_status import TrainStatus
@@ -108,10 +109,17 @@ class TrainDock(SessionDock):
         if config is None:
             self.settings_fold.open()
             return
+        launch = self.settings.launch
+        make = {"window": training_here, "background": training_in_background}.get(launch.kind)
+        if make is None:
+            options = launch.slurm.validated()
+            if options is None:
+                self.settings_fold.open()
+                return
+            make = partial(training_on_slurm, options)
         words = "Continuing" if config.load else "Training into"
-        beside = self.settings.launch.kind == "background"
-        make = training_in_background if beside else training_here
-        self._begin(RunFolder(config.outdir.expanduser().absolute()), words, attached=beside)
+        run = RunFolder(config.outdir.expanduser().absolute())
+        self._begin(run, words, attached=launch.kind != "window")
         self._take_task(start_task(partial(make, config), "Training"))
 
     def follow(self, folder: Path) -> None:

@@ -12,8 +12,9 @@ from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.widgets.form_editors import ChoiceBox
-from napari_cryodrgn.widgets.forms import LABEL_WIDTH
+from napari_cryodrgn.widgets.forms import LABEL_WIDTH, ConfigForm
 from napari_cryodrgn.widgets.theme import dim_label
+from napari_cryodrgn.workflows.launch_options import SlurmOptions
 
 if TYPE_CHECKING:
     from napari_cryodrgn.workflows.follow import Ending
@@ -24,6 +25,10 @@ PLACES = {
     "background": (
         "In the background",
         "Goes on when napari is closed. Open its folder again to follow it.",
+    ),
+    "slurm": (
+        "On a cluster (SLURM)",
+        "As a job in the queue. The run folder must be on a disk that the cluster sees.",
     ),
 }
 
@@ -40,6 +45,7 @@ class LaunchChoice(QWidget):
             self.box.addItem(title, kind)
             self.box.setItemData(self.box.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
         self.words = dim_label()
+        self.slurm: ConfigForm[SlurmOptions] = ConfigForm(SlurmOptions, headings=False)
         label = QLabel("Train")
         label.setFixedWidth(LABEL_WIDTH)
         label.setBuddy(self.box)
@@ -53,6 +59,7 @@ class LaunchChoice(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
+        layout.addWidget(self.slurm)
         self.box.currentIndexChanged.connect(self._on_choice)
         self._on_choice()
 
@@ -67,6 +74,7 @@ class LaunchChoice(QWidget):
 
     def _on_choice(self) -> None:
         self.words.setText(PLACES[self.kind][1])
+        self.slurm.setVisible(self.kind == "slurm")
         self.changed.emit()
 
 
@@ -92,6 +100,16 @@ def training_in_background(config: TrainingConfig) -> Task[Ending]:
     return (yield from follow_run(config.outdir))
 
 
+def training_on_slurm(options: SlurmOptions, config: TrainingConfig) -> Task[Ending]:
+    """Queue a training on a cluster, and follow it."""
+    from napari_cryodrgn.workflows.follow import follow_run
+    from napari_cryodrgn.workflows.launch_slurm import launch_on_slurm
+
+    yield Progress(0, None, "Handing the training over to SLURM …")
+    launch_on_slurm(config, options)
+    return (yield from follow_run(config.outdir))
+
+
 def following(folder: Path) -> Task[Ending]:
     """Follow a training that runs already."""
     from napari_cryodrgn.workflows.follow import follow_run
@@ -101,7 +119,7 @@ def following(folder: Path) -> Task[Ending]:
 
 def asking_to_stop(run: RunFolder, when: When) -> Task[None]:
     """Ask the training in a folder to stop; on a shared disk that may take a moment."""
-    from napari_cryodrgn.workflows.follow_status import request_stop
+    from napari_cryodrgn.workflows.launch_slurm import stop_training
 
     yield Progress(0, None, "Asking the training to stop")
-    request_stop(run, when)
+    stop_training(run, when)

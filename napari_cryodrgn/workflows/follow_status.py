@@ -170,7 +170,7 @@ class _StatusWriter:
         self.owner = LockOwner.this_process()
         self.last: TrainingProgress | None = None
         launch = read_launch(run)
-        self._may_write = launch is not None and launch.owner.pid == self.owner.pid
+        self._may_write = launch is not None and launch.is_of_this_process()
         self._next = 0.0
         with contextlib.suppress(OSError):
             # Left by a training that was killed before it could look.

@@ -24,11 +24,14 @@ def under_way(run: RunFolder) -> bool:
     """Whether a training runs in a folder, is being started there or waits in a queue."""
     if lock_owner(run.lock) is not None:
         return True
-    launch = read_launch(run)
-    if launch is None or launch.owner.is_gone():
+    launch, status = read_launch(run), read_status(run)
+    if launch is None:
+        return False
+    if launch.owner is None:  # a job of a cluster: once it has begun its lock tells
+        return status is None
+    if launch.owner.is_gone():
         return False
     # Its process takes a moment to go after its last word.
-    status = read_status(run)
     return status is None or status.state == "running" or status.owner.pid != launch.owner.pid
 
 

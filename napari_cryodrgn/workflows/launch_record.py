@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from napari_cryodrgn.io.atomic import write_text
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.lock import LockOwner
 
-LaunchKind = Literal["background"]
+LaunchKind = Literal["background", "slurm"]
 
 
 @dataclass(frozen=True)
@@ -19,23 +20,33 @@ class Launch:
 
     Parameters
     ----------
-    kind : {"background"}
+    kind : {"background", "slurm"}
     submitted : float
         When it was started or queued (seconds since 1970).
-    owner : LockOwner
-        Its process.
+    owner : LockOwner or None
+        Its process, of one in the background.
+    job : str
+        Number of the cluster's job; "" in the background.
     """
 
     kind: LaunchKind
     submitted: float
-    owner: LockOwner
+    owner: LockOwner | None = None
+    job: str = ""
+
+    def is_of_this_process(self) -> bool:
+        """Whether it is this process that was started."""
+        if self.owner is None:
+            return os.environ.get("SLURM_JOB_ID") == self.job
+        return self.owner.pid == os.getpid()
 
 
 def read_launch(run: RunFolder) -> Launch | None:
     """How the training in a folder was started; None where nothing readable says it."""
     try:
         content = json.loads(run.launch.read_text(encoding="utf-8"))
-        return Launch(content["kind"], content["submitted"], LockOwner(**content["owner"]))
+        owner = content["owner"] and LockOwner(**content["owner"])
+        return Launch(content["kind"], content["submitted"], owner, content["job"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
