@@ -156,6 +156,8 @@ class JobWatch:
             return f"{job} has a computer, the training starts …"
         if self.state == "unknown":
             return f"{job} is queued; SLURM cannot be asked from this computer"
+        if self.state == "gone":
+            return f"{job} has ended"
         waited = duration_text(max(0.0, time.time() - self.launch.submitted))
         reason = REASONS.get(self.reason.split(",")[0], f"({self.reason})" if self.reason else "")
         return f"{job} has been queued for {waited} and waits {reason}".rstrip()
