@@ -32,6 +32,7 @@ from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, ShownVolume
 from napari_cryodrgn.session_volumes import QUICK_RUNGS
+from napari_cryodrgn.widgets.compare_panel import ComparePanel
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.fold import Fold
@@ -106,6 +107,7 @@ class VolumeDock(SessionDock):
         self.save_button = QPushButton("Save as .mrc…")
         self.filters = FilterPanel()
         self.pins = PinList(self.viewer, self.session, self.own)
+        self.compare = ComparePanel(self.viewer, self.session, self.pins)
         self._busy = QProgressBar()
         self._busy_timer = QTimer(self)
         self._busy_timer.setSingleShot(True)
@@ -132,6 +134,7 @@ class VolumeDock(SessionDock):
         self.colour_button.clicked.connect(self._choose_colour)
         self.viewer.layers.events.removed.connect(self._refresh_pins)
         self.at_end(self.pins.let_go)
+        self.at_end(self.compare.shutdown)
         self.at_end(partial(self.viewer.layers.events.removed.disconnect, self._refresh_pins))
         self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self.save)
@@ -253,6 +256,7 @@ class VolumeDock(SessionDock):
         rescaled = self.layers.scale is not scale
         self.layers.show(volume, scale)
         self.pins.follow(volume)
+        self.compare.follow(volume)
         if rescaled:
             self.contour.set_scale(scale, self.layers.level)
         self._pages.setCurrentIndex(1)
@@ -366,6 +370,7 @@ class VolumeDock(SessionDock):
         column.addLayout(grid)
         column.addLayout(buttons)
         column.addWidget(self.pins)
+        column.addWidget(Fold("Compare", self.compare, expanded=False))
         column.addWidget(Fold("Filters", self.filters))
         column.addStretch(1)
         pages = QWidget()

@@ -159,7 +159,7 @@ class VolumeLayers:
         if self._image is not None:
             self._image.colormap = _ramp(colour)
         if self._surface is not None:
-            self._surface.colormap = _plain(colour)
+            self._surface.colormap = plain_colours(colour)
 
     def keep(self, name: str, details: dict[str, Any]) -> Layer | None:
         """Copy what is shown into a layer of its own, in a colour of its own.
@@ -422,7 +422,7 @@ def _true_size(mesh: Mesh, volume: ShownVolume) -> SurfaceData:
 
 
 def _surface_look(colour: str) -> dict[str, Any]:
-    return {"colormap": _plain(colour), "contrast_limits": (0, 1), "shading": "smooth"}
+    return {"colormap": plain_colours(colour), "contrast_limits": (0, 1), "shading": "smooth"}
 
 
 def _ramp(colour: str) -> Colormap:
@@ -435,6 +435,7 @@ def _ramp(colour: str) -> Colormap:
     )
 
 
-def _plain(colour: str) -> Colormap:
+def plain_colours(colour: str) -> Colormap:
+    """Shades of one colour, '#rrggbb'; a surface of ones has the colour itself."""
     rgb = np.array(QColor(colour).getRgbF()[:3])
     return Colormap([[*(0.4 * rgb), 1], [*rgb, 1]], name=f"plain {colour}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Layer, Surface
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -41,6 +41,9 @@ MOST_EPOCHS = 8
 
 ROW_HEIGHT, MOST_ROWS = 22, 5
 
+SPACING = 0.8
+"""Distance between states that stand side by side, in boxes: their corners are empty."""
+
 
 @dataclass(eq=False)
 class Pin:
@@ -70,6 +73,8 @@ class PinList(QWidget):
         Takes the tasks begun here, to end them with the dock.
     """
 
+    changed = Signal()
+
     def __init__(
         self, viewer: ViewerModel, session: Session, own: Callable[[TaskHandle], object]
     ) -> None:
@@ -77,6 +82,7 @@ class PinList(QWidget):
         self._viewer, self._session, self._own = viewer, session, own
         self._pins: list[Pin] = []
         self._asked: set[tuple[int, int]] = set()
+        self._right: npt.NDArray[np.float64] | None = None
         self.list = QListWidget()
         self.follow_box = QCheckBox("Follow training")
         self.follow_box.setChecked(True)
@@ -103,6 +109,8 @@ class PinList(QWidget):
         sigma = 0.0 if scale is None else scale.in_sigma(level)
         pin = Pin(layer, colour, sigma, {volume.epoch: volume})
         self._pins.append(pin)
+        if self._right is not None:
+            self._place(pin, volume)
         layer.events.visible.connect(self._show_ticks)
         if volume.rung in QUICK_RUNGS:
             self._session.decode_aside(volume.z, partial(self._take, pin), volume.pick)
@@ -163,6 +171,28 @@ class PinList(QWidget):
         for pin in self._pins:
             self._let_go(pin)
 
+    def set_beside(self, beside: bool) -> None:
+        """Put the kept states in a row to the right of the live volume, or back over it.
+
+        To the right is meant on the screen, as the camera is turned now.
+        """
+        camera = self._viewer.scene.camera
+        right = np.cross(camera.view_direction, camera.up_direction)
+        self._right = right / np.linalg.norm(right) if beside else None
+        for pin in self.pins:
+            self._place(pin, pin.newest)
+        self._viewer.reset_view(reset_camera_angle=False)
+
+    def _place(self, pin: Pin, volume: ShownVolume) -> None:
+        """Where it belongs, or beside it."""
+        place = placement_of(volume, type(pin.layer))
+        if self._right is not None:
+            across = SPACING * len(volume.data) * (volume.pixel_size or 1.0)
+            step = across * (1 + self._pins.index(pin))
+            place["translate"] = place["translate"] + step * self._right
+        for name, value in place.items():
+            setattr(pin.layer, name, value)
+
     def _let_go(self, pin: Pin) -> None:
         pin.layer.events.visible.disconnect(self._show_ticks)
 
@@ -185,6 +215,7 @@ class PinList(QWidget):
         if pin not in self._pins:
             return
         pin.volumes[volume.epoch] = volume
+        self.changed.emit()
         for epoch in sorted(pin.volumes)[:-MOST_EPOCHS]:
             del pin.volumes[epoch]
         self._fill(pin, volume)
@@ -197,8 +228,7 @@ class PinList(QWidget):
             return
         level = scale.density(pin.level_in_sigma)
         details = {**details_of(volume), "level": level}
-        for name, value in placement_of(volume, type(pin.layer)).items():
-            setattr(pin.layer, name, value)
+        self._place(pin, volume)
         if isinstance(pin.layer, Image):
             pin.layer.data = volume.data
             pin.layer.iso_threshold = level
@@ -266,6 +296,7 @@ class PinList(QWidget):
         self.list.blockSignals(False)
         self.setVisible(bool(self._pins))
         self._show_chosen()
+        self.changed.emit()
 
     def _lay_out(self) -> None:
         self.list.setToolTip("Kept states; the tick shows or hides one")
