@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_cryodrgn.reconstruction.fsc import FSCCurve
 from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
 
-HEIGHT = 150
+HEIGHT = 180
 THRESHOLDS = (0.143, 0.5)
 
 
@@ -27,9 +27,12 @@ class FSCPlot(QWidget):
         self._item.setMenuEnabled(False)
         self._item.hideButtons()
         self._item.setMouseEnabled(x=False, y=False)
-        self._item.setYRange(-0.1, 1.0, padding=0.02)
+        self._item.setYRange(-0.1, 1.05, padding=0.0)
         self._item.setLabel("left", "FSC")
-        self._item.addLegend(offset=(-6, 4), labelTextSize="8pt")
+        # Thousandths of 1/Å would be said in the label, where nobody looks for them.
+        self._item.getAxis("bottom").enableAutoSIPrefix(False)
+        self._item.layout.setContentsMargins(1, 8, 8, 4)
+        self._item.addLegend(offset=(-6, 2), labelTextSize="8pt")
         for threshold in THRESHOLDS:
             pen = pyqtgraph.mkPen("#8f949c", width=1, style=Qt.PenStyle.DashLine)
             self._item.addItem(pyqtgraph.InfiniteLine(threshold, angle=0, pen=pen))
@@ -54,6 +57,7 @@ class FSCPlot(QWidget):
             line = self._item.plot(x, np.append(1.0, curve.values), pen=pen, name=name)
             self._lines.append(line)
             self._item.setLabel("bottom", f"spatial frequency, 1/{curve.unit}")
+        self._item.legend.setVisible(len(curves) > 1)
 
     def curves_shown(self) -> int:
         """How many lines there are."""
