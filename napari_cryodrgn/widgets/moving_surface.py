@@ -25,38 +25,41 @@ if TYPE_CHECKING:
 VERTEX = """
 attribute vec3 position;
 attribute vec3 normal;
+attribute vec4 colour;
 varying vec3 v_normal;
+varying vec4 v_colour;
 void main() {
     gl_Position = $transform(vec4(position, 1.0));
     vec4 tip = $to_scene(vec4(normal, 1.0));
     vec4 foot = $to_scene(vec4(0.0, 0.0, 0.0, 1.0));
     v_normal = tip.xyz / tip.w - foot.xyz / foot.w;
+    v_colour = colour;
 }
 """
 
 # The Blinn-Phong model with the strengths and signs of vispy's ShadingFilter in napari's canvas,
 # where normals of what faces the viewer come out turned inwards.
 FRAGMENT = """
-uniform vec4 colour;
 uniform vec3 light;
 uniform vec3 eye;
 varying vec3 v_normal;
+varying vec4 v_colour;
 void main() {
     vec3 normal = -normalize(v_normal);
     float diffuse = max(dot(-light, normal), 0.0);
     float gloss = clamp(dot(-normalize(light + eye), normal), 0.0, 1.0);
     float specular = diffuse > 0.0 ? pow(gloss, 100.0) : 0.0;
-    gl_FragColor = vec4(colour.rgb * (0.25 + 0.7 * diffuse) + 0.25 * specular, colour.a);
+    gl_FragColor = vec4(v_colour.rgb * (0.25 + 0.7 * diffuse) + 0.25 * specular, v_colour.a);
 }
 """
 
 
 class MovingSurfaceVisual(Visual):
-    """Triangles with a normal at each vertex, in one colour."""
+    """Triangles with a normal and a colour at each vertex."""
 
     def __init__(self) -> None:
         super().__init__(VERTEX, FRAGMENT)
-        self._positions, self._normals = VertexBuffer(), VertexBuffer()
+        self._positions, self._normals, self._colours = (VertexBuffer() for _ in range(3))
         self._index_buffer = IndexBuffer()
         self._draw_mode = "triangles"
         self.shading: Any = None
@@ -67,18 +70,17 @@ class MovingSurfaceVisual(Visual):
         vertices: npt.NDArray[np.float32],
         normals: npt.NDArray[np.float32],
         faces: npt.NDArray[np.uint32],
+        colours: npt.NDArray[np.float32],
     ) -> None:
-        """Show these triangles, x, y, z in the units of the layer."""
+        """Show these triangles, x, y, z in the units of the layer; colours are RGBA, (V, 4)."""
         self._positions.set_data(vertices)
         self._normals.set_data(normals)
+        self._colours.set_data(colours)
         self._index_buffer.set_data(faces)
         self.shared_program["position"] = self._positions
         self.shared_program["normal"] = self._normals
+        self.shared_program["colour"] = self._colours
         self.update()
-
-    def set_colour(self, rgba: tuple[float, float, float, float]) -> None:
-        """Colour and opacity."""
-        self.shared_program["colour"] = rgba
 
     def _prepare_transforms(self, view: Any) -> None:
         transforms = view.transforms
@@ -127,6 +129,7 @@ class MovingSurface:
         vertices: npt.NDArray[np.float32],
         normals: npt.NDArray[np.float32],
         faces: npt.NDArray[np.uint32],
+        values: npt.NDArray[np.float32],
     ) -> bool:
         """Draw a surface in place of what the layer holds.
 
@@ -138,6 +141,8 @@ class MovingSurface:
             In the axes of the layer's data.
         faces : (F, 3) uint32 array
             Vertices of each triangle.
+        values : (V,) float32 array
+            What the layer's colormap and contrast limits turn into colours.
 
         Returns
         -------
@@ -154,8 +159,7 @@ class MovingSurface:
             self._covered = drawn
         node = self._placed_over(drawn)
         node.shading = drawn.shading_filter
-        node.set_colour((*layer.colormap.colors[-1][:3], layer.opacity))
-        node.set_surface(_reversed(vertices), _reversed(normals), faces)
+        node.set_surface(_reversed(vertices), _reversed(normals), faces, _colours(layer, values))
         drawn.visible, node.visible = False, True
         return True
 
@@ -165,9 +169,8 @@ class MovingSurface:
         if drawn is None or self._node is not None:
             return
         node = self._placed_over(drawn)
-        node.set_colour((0.0, 0.0, 0.0, 0.0))
-        nothing = np.zeros((3, 3), np.float32)
-        node.set_surface(nothing, nothing + 1, np.arange(3, dtype=np.uint32)[None])
+        nothing, unseen = np.zeros((3, 3), np.float32), np.zeros((3, 4), np.float32)
+        node.set_surface(nothing, nothing + 1, np.arange(3, dtype=np.uint32)[None], unseen)
 
     def hide(self) -> None:
         """Let the layer be seen again."""
@@ -205,7 +208,7 @@ class MovingSurface:
 
 
 def _simple(layer: Surface) -> bool:
-    """Whether a layer is drawn as a plain surface in one colour."""
+    """Whether a layer is drawn as a plain surface in the colours of its values."""
     return bool(
         layer.visible
         and layer.shading == "smooth"
@@ -216,6 +219,19 @@ def _simple(layer: Surface) -> bool:
         and not layer.normals.vertex.visible
         and layer.blending == "translucent"
     )
+
+
+def _colours(layer: Surface, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """RGBA of each vertex, (V, 4)."""
+    low, high = layer.contrast_limits
+    share = np.clip((values - low) / max(high - low, 1e-30), 0, 1)
+    if len(share) and np.ptp(share) == 0:
+        colours = np.repeat(layer.colormap.map(share[:1]), len(share), axis=0)
+    else:
+        colours = layer.colormap.map(share)
+    colours = np.array(colours, dtype=np.float32)
+    colours[:, 3] *= layer.opacity
+    return colours
 
 
 def _reversed(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -39,6 +39,7 @@ from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
 from napari_cryodrgn.widgets.tasks import Failure, start_task
+from napari_cryodrgn.widgets.volume_colours import SurfaceColours
 from napari_cryodrgn.widgets.volume_filters import FilterPanel
 from napari_cryodrgn.widgets.volume_layers import (
     STYLES,
@@ -107,6 +108,7 @@ class VolumeDock(SessionDock):
         self.save_button = QPushButton("Save as .mrc…")
         self.filters = FilterPanel()
         self.pins = PinList(self.viewer, self.session, self.own)
+        self.colours = SurfaceColours(self.session, self.pins.named)
         self.compare = ComparePanel(self.viewer, self.session, self.pins)
         self._busy = QProgressBar()
         self._busy_timer = QTimer(self)
@@ -131,6 +133,7 @@ class VolumeDock(SessionDock):
         self.style_box.activated.connect(self._choose_style)
         self.contour.changed.connect(self.layers.set_level)
         self.filters.changed.connect(self._filter)
+        self.colours.changed.connect(self._colour)
         self.colour_button.clicked.connect(self._choose_colour)
         self.viewer.layers.events.removed.connect(self._refresh_pins)
         self.at_end(self.pins.let_go)
@@ -234,6 +237,10 @@ class VolumeDock(SessionDock):
     def _filter(self) -> None:
         self.layers.set_filter(self.filters.value(self.layers.level))
 
+    def _colour(self) -> None:
+        colours = self.colours
+        self.layers.set_colouring(colours.colouring, colours.colormap, colours.limits)
+
     def _refresh_pins(self, _: object = None) -> None:
         self.pins.refresh()
 
@@ -257,6 +264,7 @@ class VolumeDock(SessionDock):
         self.layers.show(volume, scale)
         self.pins.follow(volume)
         self.compare.follow(volume)
+        self.colours.take_shown(volume)
         if rescaled:
             self.contour.set_scale(scale, self.layers.level)
         self._pages.setCurrentIndex(1)
@@ -301,6 +309,7 @@ class VolumeDock(SessionDock):
         self._pages.setCurrentIndex(0)
         self.notices.clear()
         self.layers.begin_anew()
+        self.colours.forget()
         self.pins.forget()
 
     def _show_message(self, notice: Notice) -> None:
@@ -370,7 +379,8 @@ class VolumeDock(SessionDock):
         column.addLayout(grid)
         column.addLayout(buttons)
         column.addWidget(self.pins)
-        column.addWidget(Fold("Compare", self.compare, expanded=False))
+        column.addWidget(Fold("Colours of the surface", self.colours))
+        column.addWidget(Fold("Compare", self.compare))
         column.addWidget(Fold("Filters", self.filters))
         column.addStretch(1)
         pages = QWidget()

@@ -21,6 +21,7 @@ from napari.layers import Image, Layer, Surface
 from napari.utils.colormaps import Colormap
 from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
 
+from napari_cryodrgn.imaging.volume_colour import SurfaceColouring
 from napari_cryodrgn.imaging.volume_filter import VolumeFilter
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
 from napari_cryodrgn.widgets.background import Latest
@@ -83,6 +84,9 @@ class VolumeLayers:
         self.level = 0.0
         self.mode: Mode = mode
         self.filter = VolumeFilter()
+        self.colouring: SurfaceColouring | None = None
+        self._values: npt.NDArray[np.float32] | None = None
+        self._look_of_values: tuple[str, tuple[float, float]] = ("viridis", (0.0, 1.0))
         self.style = "mip"
         self.colour = LIVE_COLOUR
 
@@ -158,7 +162,7 @@ class VolumeLayers:
         self.colour = colour
         if self._image is not None:
             self._image.colormap = _ramp(colour)
-        if self._surface is not None:
+        if self._surface is not None and self._values is None:
             self._surface.colormap = plain_colours(colour)
 
     def keep(self, name: str, details: dict[str, Any]) -> Layer | None:
@@ -273,12 +277,32 @@ class VolumeLayers:
             self._fill_image(self._volume, self._volume.data)
         self._ask_mesh()
 
+    def set_colouring(
+        self, colouring: SurfaceColouring | None, colormap: str, limits: tuple[float, float]
+    ) -> None:
+        """Colour the live surface by values along it, or plainly again.
+
+        Parameters
+        ----------
+        colouring : SurfaceColouring or None
+            What it is coloured by.
+        colormap : str
+            Name of one of napari's.
+        limits : (float, float)
+            Values at the ends of the colours.
+        """
+        self.colouring = colouring
+        self._look_of_values = (colormap, limits)
+        self._ask_mesh()
+
     def _ask_mesh(self) -> None:
         volume = self._volume
         if volume is None or (self.mode != "surface" and self.filter.does_nothing):
             return
         surface = self.mode == "surface"
-        self._meshes.request(partial(_prepared, volume, self.level, self.filter, surface))
+        self._meshes.request(
+            partial(_prepared, volume, self.level, self.filter, surface, self.colouring)
+        )
 
     def _take_mesh(self, prepared: _Prepared) -> None:
         mesh, volume = prepared.mesh, prepared.volume
@@ -290,9 +314,10 @@ class VolumeLayers:
         if mesh is None:
             return
         self._mesh, self._mesh_volume = mesh, volume
+        self._values = prepared.values
         if self._surface is None or not self._present(self._surface):
             self._surface = Surface(
-                _true_size(mesh, volume),
+                _true_size(mesh, volume, prepared.values),
                 name=SURFACE_NAME,
                 metadata=details_of(volume),
                 units=units(volume.pixel_size is not None),
@@ -301,9 +326,13 @@ class VolumeLayers:
             self._viewer.add_layer(self._surface)
             self._show_mode()
             self._moving.warm_up(self._surface)
-        elif not self._show_moving(self._surface, mesh, volume):
+            self._show_colours(self._surface)
+            self._given(volume)
+            return
+        self._show_colours(self._surface)
+        if not self._show_moving(self._surface, mesh, volume):
             self._set_units(self._surface)
-            self._surface.data = _true_size(mesh, volume)
+            self._surface.data = _true_size(mesh, volume, prepared.values)
             self._surface.metadata = details_of(volume)
             self._moving.hide()
         self._given(volume)
@@ -312,9 +341,19 @@ class VolumeLayers:
         """Draw a surface that another one follows at once; whether that was done."""
         if _rests(volume) or mesh.empty:
             return False
-        vertices, _, _ = _true_size(mesh, volume)
+        vertices, faces, values = _true_size(mesh, volume, self._values)
         normals = (mesh.normals * AWAY).astype(np.float32)
-        return self._moving.show(surface, vertices, normals, mesh.faces.astype(np.uint32))
+        return self._moving.show(surface, vertices, normals, faces.astype(np.uint32), values)
+
+    def _show_colours(self, surface: Surface) -> None:
+        """Colormap and range of what the surface is coloured by, where they are others."""
+        plain = self._values is None
+        name, limits = (f"plain {self.colour}", (0.0, 1.0)) if plain else self._look_of_values
+        if surface.colormap.name != name:
+            surface.colormap = plain_colours(self.colour) if plain else name
+        if tuple(surface.contrast_limits) != limits:
+            surface.contrast_limits_range = limits
+            surface.contrast_limits = limits
 
     def _show_mode(self) -> None:
         self._moving.hide()
@@ -375,16 +414,26 @@ class _Prepared:
     volume: ShownVolume
     data: npt.NDArray[np.float32]
     mesh: Mesh | None
+    values: npt.NDArray[np.float32] | None = None
 
 
 def _prepared(
-    volume: ShownVolume, level: float, volume_filter: VolumeFilter, surface: bool
+    volume: ShownVolume,
+    level: float,
+    volume_filter: VolumeFilter,
+    surface: bool,
+    colouring: SurfaceColouring | None,
 ) -> _Prepared:
     """In the worker; the surface is not smoothed while a better one is still to come."""
-    data = volume_filter.apply(volume.data, volume.pixel_size or 1.0)
+    step = volume.pixel_size or 1.0
+    data = volume_filter.apply(volume.data, step)
     if not surface:
         return _Prepared(volume, data, None)
-    return _Prepared(volume, data, mesh_of(data, level, smooth=_rests(volume)))
+    mesh = mesh_of(data, level, smooth=_rests(volume))
+    values = None
+    if colouring is not None and not mesh.empty:
+        values = colouring.values(data, mesh.vertices, volume_filter, step)
+    return _Prepared(volume, data, mesh, values)
 
 
 def _rests(volume: ShownVolume) -> bool:
@@ -410,7 +459,9 @@ def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -
     )
 
 
-def _true_size(mesh: Mesh, volume: ShownVolume) -> SurfaceData:
+def _true_size(
+    mesh: Mesh, volume: ShownVolume, coloured: npt.NDArray[np.float32] | None = None
+) -> SurfaceData:
     """Data of the live surface: vertices where they lie in the scene, in Å.
 
     The layer then stays where it is from rung to rung. napari takes as long to move a layer as
@@ -418,7 +469,8 @@ def _true_size(mesh: Mesh, volume: ShownVolume) -> SurfaceData:
     """
     vertices, faces, values = layer_data(mesh)
     place = placement_of(volume, Surface)
-    return (vertices * place["scale"] + place["translate"]).astype(np.float32), faces, values
+    placed = (vertices * place["scale"] + place["translate"]).astype(np.float32)
+    return placed, faces, values if coloured is None else coloured
 
 
 def _surface_look(colour: str) -> dict[str, Any]:

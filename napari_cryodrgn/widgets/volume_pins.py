@@ -103,6 +103,10 @@ class PinList(QWidget):
         """Those whose layers are still there."""
         return tuple(pin for pin in self._pins if pin.layer in self._viewer.layers)
 
+    def named(self) -> list[tuple[str, ShownVolume]]:
+        """Name and newest volume of each."""
+        return [(pin.layer.name, pin.newest) for pin in self.pins]
+
     def add(self, layer: Layer, colour: str, volume: ShownVolume, level: float) -> None:
         """Take in a state that has just been kept as a layer."""
         scale = self._session.scale

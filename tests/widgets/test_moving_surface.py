@@ -73,7 +73,8 @@ def _arrays(layers, volume):
 
     mesh = layers._mesh
     vertices, faces, _ = _true_size(mesh, volume)
-    return vertices, (mesh.normals * AWAY).astype(np.float32), faces.astype(np.uint32)
+    normals = (mesh.normals * AWAY).astype(np.float32)
+    return vertices, normals, faces.astype(np.uint32), np.ones(len(vertices), np.float32)
 
 
 def test_the_layer_has_the_surface_once_it_rests(viewer, layers, settle):
