@@ -75,7 +75,7 @@ $(STAMPS)/venv: scripts/make_venv.sh
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/package: $(STAMPS)/venv pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt -e '.[all,movies,simulate]'
+	$(PIP) install --quiet -c constraints.txt -e '.[all,movies,simulate,slurm]'
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/package

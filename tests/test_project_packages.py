@@ -119,7 +119,7 @@ def test_everything_that_dependencies_bring_is_pinned() -> None:
 
 
 def test_no_gpl_package_comes_with_the_base_or_its_extras() -> None:
-    brought = installed_closure(direct("movies", "simulate"))
+    brought = installed_closure(direct("movies", "simulate", "slurm"))
     gpl = {name: licences(name) for name in brought if any(map(is_gpl, licences(name)))}
     assert gpl == {}
     assert brought & QT_BINDINGS == set(), "the base must leave the Qt binding to the user"

@@ -43,6 +43,7 @@ OTHER = {
     "batch_size": 33,
     "lr": 3.5e-6,
     "wd": 1e-7,
+    "schedule": "fast",
     "beta": 0.125,
     "beta_control": -2.5,
     "norm": (0.0, 1.2345),
