@@ -121,11 +121,8 @@ class Ladder:
         self._decoder.close()
 
     def refit(self) -> bool:
-        """Make the surrogate anew where enough was learnt; whether that was so."""
-        if not self._store.stale:
-            return False
-        self._store.refit()
-        return True
+        """Begin to make the surrogate anew where enough was learnt; whether that was so."""
+        return self._store.refit_beside()
 
     def _guess(self, z: npt.NDArray[np.float32]) -> DecodedVolume:
         fitted = self._store.surrogate

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.decoding.surrogate import Surrogate, fewest_points, fit_surrogate
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 192 * 2**20
 
@@ -19,8 +24,9 @@ _GROWTH = 1.08
 class SurrogateStore:
     """Keeps decoded volumes of one model, and the surrogate made of them.
 
-    For one thread. Where the memory is used up the volumes that lie closest together make
-    room.
+    Volumes are taken in on one thread; the surrogate is made on another by `refit_beside`, for it
+    takes most of a second and somebody may be dragging. Where the memory is used up the volumes
+    that lie closest together make room.
 
     Parameters
     ----------
@@ -40,6 +46,8 @@ class SurrogateStore:
         self._volumes: list[npt.NDArray[np.float32]] = []
         self._fitted = 0
         self._changes = 0
+        self._lock = threading.Lock()
+        self._fitter: threading.Thread | None = None
         self.surrogate: Surrogate | None = None
 
     def __len__(self) -> int:
@@ -65,17 +73,36 @@ class SurrogateStore:
             distances = np.linalg.norm(np.stack(self._z) - z, axis=1)
             if distances.min() <= _SAME * float(distances.max()):
                 return False
-            if self.full and not self._make_room(float(distances.min())):
+        with self._lock:
+            if self._z and self.full and not self._make_room(float(distances.min())):
                 return False
-        self._z.append(np.array(z, dtype=np.float32))
-        self._volumes.append(np.array(volume, dtype=np.float32))
-        self._changes += 1
+            self._z.append(np.array(z, dtype=np.float32))
+            self._volumes.append(np.array(volume, dtype=np.float32))
+            self._changes += 1
         return True
 
     def refit(self) -> None:
         """Make the surrogate anew of all volumes that there are."""
-        self.surrogate = fit_surrogate(np.stack(self._z), np.stack(self._volumes))
-        self._fitted, self._changes = len(self), 0
+        with self._lock:
+            z_values, volumes = list(self._z), list(self._volumes)
+            self._fitted, self._changes = len(z_values), 0
+        self.surrogate = fit_surrogate(np.stack(z_values), np.stack(volumes))
+
+    def refit_beside(self) -> bool:
+        """Begin to make it anew on a thread of its own, if that is worth it; whether it began."""
+        if not self.stale or (self._fitter is not None and self._fitter.is_alive()):
+            return False
+        self._fitter = threading.Thread(target=self._refit_until_fresh, daemon=True)
+        self._fitter.start()
+        return True
+
+    def _refit_until_fresh(self) -> None:
+        try:
+            while self.stale:
+                self.refit()
+        except Exception:
+            # The thread's outermost frame; nobody waits for a better surrogate.
+            logger.exception("the surrogate cannot be made")
 
     def _make_room(self, distance: float) -> bool:
         """Drop one of the two volumes closest together, unless the new one is closer to one."""

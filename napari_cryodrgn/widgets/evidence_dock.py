@@ -26,7 +26,7 @@ from napari_cryodrgn.latent.trust import Trust, TrustMeasure
 from napari_cryodrgn.particles import ParticleRows
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.session import Session
-from napari_cryodrgn.session_records import State
+from napari_cryodrgn.session_records import ShownVolume, State
 from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.docks import LATENT, find_dock
@@ -38,6 +38,7 @@ from napari_cryodrgn.widgets.evidence_selection import SelectionEvidence
 from napari_cryodrgn.widgets.evidence_state import StateEvidence
 from napari_cryodrgn.widgets.evidence_table import ConfounderTable
 from napari_cryodrgn.widgets.fold import Fold
+from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import theme_colours
@@ -93,6 +94,7 @@ class EvidenceDock(SessionDock):
         self._spectra: KeptSpectra | None = None
         self._judged: LatentSpace | None = None
         self._waiting = False
+        self._words = Seldom(WORDS_SECONDS)
         self._lay_out()
         self._connect()
         self._follow_theme()
@@ -319,9 +321,23 @@ class EvidenceDock(SessionDock):
         latent = self.session.latent
         if self._trust is None or latent is None or len(state.z) != latent.zdim:
             return
-        self._judge.request(partial(self._trust.at, state.z))
+        if not state.moving or self._words.due():
+            self._judge_state(state)
         if not state.moving and self.state.follow_box.isChecked():
             self.map_here()
+
+    def _hear_volume(self, volume: ShownVolume) -> None:
+        """Where the mouse rests with its button down, judge the state it rests at."""
+        state = self.session.state_now
+        if volume.moving and volume.last and state is not None and state.moving:
+            self._judge_state(state)
+
+    def _judge_state(self, state: State) -> None:
+        latent = self.session.latent
+        if self._trust is None or latent is None or len(state.z) != latent.zdim:
+            return
+        self._words.said()
+        self._judge.request(partial(self._trust.at, state.z))
 
     def _show_selection(self, _: object = None) -> None:
         book, run = self.session.selections, self.session.run
@@ -386,6 +402,7 @@ class EvidenceDock(SessionDock):
         self.listen(self.session.latent_changed, self._show_latent)
         self.listen(self.session.run_changed, self._forget)
         self.listen(self.session.state_changed, self._show_state)
+        self.listen(self.session.volume_changed, self._hear_volume)
         self.listen(self.session.support_changed, self.state.show_trust)
         self.listen(self.session.selections.changed, self._show_selection)
         for worker in (self._measure, self._judge):

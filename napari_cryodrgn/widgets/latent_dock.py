@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.session import Session
-from napari_cryodrgn.session_records import Notice, Pick, State
+from napari_cryodrgn.session_records import Notice, Pick, ShownVolume, State
 from napari_cryodrgn.widgets.collector import QUIET
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
@@ -34,6 +34,7 @@ from napari_cryodrgn.widgets.latent_toolbar import LatentToolBar, load_tools
 from napari_cryodrgn.widgets.layout_once import lay_out_later
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
+from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
@@ -77,6 +78,7 @@ class LatentDock(SessionDock):
         self.missing_button = QToolButton()
         self.fit_button = QPushButton()
         self.menu = LatentMenu(self)
+        self._words = Seldom(WORDS_SECONDS)
         self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self._no_analysis = QLabel()
         self._shown = dim_label(wrap=False)
@@ -253,9 +255,11 @@ class LatentDock(SessionDock):
         self.plot.set_state(state)
         self._show_line()
 
-    def _mark_moving(self, _: object) -> None:
+    def _mark_moving(self, volume: ShownVolume) -> None:
         self.plot.mark_moving()
-        self._line.setText(self._rest_text())
+        if volume.last or self._words.due():
+            self._words.said()
+            self._line.setText(self._rest_text())
 
     def _show_line(self) -> None:
         """At once, but for what moves: then with the next volume."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +36,7 @@ from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.messages import NoticeBar
+from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
 from napari_cryodrgn.widgets.tasks import Failure, start_task
 from napari_cryodrgn.widgets.volume_colours import SurfaceColours
@@ -70,25 +70,6 @@ EMPTY_TEXT = (
 
 BUSY_MILLISECONDS = 400
 """How long something is awaited before the bar says so."""
-
-WORDS_SECONDS = 0.25
-"""How often the words change while something is being dragged."""
-
-
-class Seldom:
-    """Says whether it is time again."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = -seconds
-
-    def due(self) -> bool:
-        """Whether so many seconds have passed since it was last said."""
-        return time.monotonic() - self._last >= self._seconds
-
-    def said(self) -> None:
-        """Begin to count anew."""
-        self._last = time.monotonic()
 
 
 class VolumeDock(SessionDock):
@@ -268,9 +249,10 @@ class VolumeDock(SessionDock):
         if rescaled:
             self.contour.set_scale(scale, self.layers.level)
         self._pages.setCurrentIndex(1)
-        # Any text that changes has all of the window put together again, which without a
-        # graphics card takes longer than the surface itself.
-        if volume.moving and not self._words.due():
+        if self.session.busy and not volume.last:
+            self._move_bar(False)  # something is seen: one need not wait
+            self._busy_timer.start(BUSY_MILLISECONDS)
+        if volume.moving and not volume.last and not self._words.due():
             return
         self._words.said()
         self.viewer.status = status_text(volume)
