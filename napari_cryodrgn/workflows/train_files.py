@@ -102,7 +102,7 @@ def remove_leftovers(run: RunFolder) -> None:
 
     Only files of a training, whose lock is held: others may be writing their own.
     """
-    names = [path.name for path in (run.config, run.log, run.metrics, run.source)]
+    names = [path.name for path in (run.config, run.log, run.metrics, run.source, run.status)]
     for start in ("weights", "z", "reconstruct", "poses.pkl", "ctf.pkl", ROWS_FILE, *names):
         for folder in (run.path, run.own):
             for path in folder.glob(f".{start}.*.part"):
