@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_VALUE, LONGEST_PROBLEM = 300, 3000
+"""Characters of a value, and of a problem, that a message shows: a damaged file may hold a word
+of a million."""
+
 
 class InputError(ValueError):
     """Something given by the user cannot be used.
@@ -46,12 +50,24 @@ class InputError(ValueError):
     def _message(self) -> str:
         where = [str(self.file)] if self.file is not None else []
         if self.field is not None:
-            shown = "" if self.value is None else f" = {self.value!s}"
+            shown = "" if self.value is None else f" = {_shown(self.value)}"
             where.append(f"{self.field}{shown}")
         elif self.value is not None:
-            where.append(f"{self.value!s}")
-        text = ": ".join([*where, self.problem])
+            where.append(_shown(self.value))
+        text = ": ".join([*where, _shortened(self.problem, LONGEST_PROBLEM)])
         return text if self.hint is None else f"{text}. {self.hint}"
+
+
+def _shown(value: object) -> str:
+    """A value from a file, as much of it as fits a message of one line."""
+    return _shortened(str(value), LONGEST_VALUE)
+
+
+def _shortened(text: str, longest: int) -> str:
+    if len(text) > longest:
+        text = f"{text[: longest - 2]} …"
+    words = " ".join(line.strip() for line in text.splitlines())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 class Cancelled(Exception):  # noqa: N818 - a request of the user, not an error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,76 @@ import numpy.typing as npt
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.particles import CTFParameters
 
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBADF)
+
 
 def require_file(path: Path) -> None:
-    """Raise `InputError` where there is no such file, or a folder of this name."""
-    if path.is_dir():
+    """Raise `InputError` unless there is a regular file of this name.
+
+    A folder, a device or a pipe is none: reading one may never end.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:  # a NUL in the name
+        raise InputError("there is no such file", file=path) from error
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            raise InputError("there is no such file", file=path) from error
+        raise InputError(f"it cannot be read ({error.strerror or error})", file=path) from error
+    if stat.S_ISDIR(mode):
         raise InputError("this is a folder, and a file is needed", file=path)
-    if not path.is_file():
-        raise InputError("there is no such file", file=path)
+    if not stat.S_ISREG(mode):
+        raise InputError("this is a device or a pipe, and a file is needed", file=path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file of this name, whatever the name is like.
+
+    A name that is too long is no file, and neither is one on a drive that has gone.
+    """
+    try:
+        require_file(path)
+    except InputError:
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder of this name, whatever the name is like."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def read_text(path: Path, largest: int, what: str = "text") -> str:
+    """Read a text file (UTF-8).
+
+    Parameters
+    ----------
+    path : Path
+    largest : int
+        Bytes beyond which it cannot be what it should be.
+    what : str
+        What that is, for the message.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, cannot be read, is larger or no text.
+    """
+    require_file(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise InputError(f"it cannot be read ({error.strerror or error})", file=path) from error
+    if len(content) > largest:
+        raise InputError(f"it is larger than {largest:,} bytes", file=path)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is no readable {what} ({error})", file=path) from error
 
 
 def check_shifts(

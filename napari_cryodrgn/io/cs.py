@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,9 @@ import pandas as pd
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import rotations_from_vectors
 from napari_cryodrgn.io.checks import check_ctf, check_shifts, require_file
+from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.particle_table import ImageReferences, fingerprint_of, renamed, seven_digits
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceTable
-
-LARGEST_HEADER = 200_000
-"""Bytes; NumPy's own limit of 10,000 is short for the fields of a job with many classes."""
 
 _CTF = {
     "defocus_u": "ctf/df1_A",
@@ -226,7 +223,8 @@ class CryoSparcTable:
             raise InputError(
                 "numbers were expected", file=self.source.path, field=field, value=values.dtype
             )
-        numbers = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # some kinds of NaN
+            numbers = values.astype(np.float64)
         finite = np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1)
         if not finite.all():
             row = int(np.argmin(finite))
@@ -256,6 +254,12 @@ def read_cs(path: str | Path) -> CryoSparcTable:
             raise InputError("this column is missing", file=path, field=needed)
     if not len(fields):
         raise InputError("the table has no rows", file=path)
+    if fields["blob/idx"].dtype.kind not in "iu" or fields["blob/idx"].ndim != 1:
+        kind = fields["blob/idx"].dtype
+        raise InputError("whole numbers were expected", file=path, field="blob/idx", value=kind)
+    if fields["blob/path"].dtype.kind not in "SU" or fields["blob/path"].ndim != 1:
+        kind = fields["blob/path"].dtype
+        raise InputError("names were expected", file=path, field="blob/path", value=kind)
     files = [name.removeprefix(">") for name in _text(fields["blob/path"])]
     references = ImageReferences.of_rows(files, fields["blob/idx"].astype(np.int64))
     if "uid" in names:
@@ -267,22 +271,14 @@ def read_cs(path: str | Path) -> CryoSparcTable:
 
 def _load(path: Path) -> npt.NDArray[np.void]:
     require_file(path)
-    fields = None
     try:
-        with path.open("rb") as file:
-            magic = file.read(6)
-        if magic == b"\x93NUMPY":
-            # Mapped, so that a size claimed by the header is never allocated.
-            fields = np.load(
-                path, mmap_mode="r", allow_pickle=False, max_header_size=LARGEST_HEADER
-            )
-    except OSError as error:
-        raise InputError(f"it cannot be read ({error.strerror or error})", file=path) from error
-    except (ValueError, SyntaxError, TypeError, ArithmeticError, TokenError) as error:
-        raise InputError(f"this is no readable .cs file ({error})", file=path) from error
-    if not isinstance(fields, np.ndarray) or fields.dtype.names is None or fields.ndim != 1:
+        fields = read_npy(path)
+    except InputError as error:
+        problem = f"this is no readable .cs file: {error.problem}"
+        raise InputError(problem, file=path) from error
+    if fields.dtype.names is None or fields.ndim != 1:
         raise InputError("this is no cryoSPARC table (a NumPy array with named columns)", file=path)
-    return np.array(fields)
+    return fields
 
 
 def _text(values: npt.NDArray[Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryodrgn.io.cs import LARGEST_HEADER
+from napari_cryodrgn.io.npy import LARGEST_HEADER
 from napari_cryodrgn.progress import Progress, Task
 
 

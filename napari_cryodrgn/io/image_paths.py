@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import is_file
 from napari_cryodrgn.io.image_stack import FileImageStack
-from napari_cryodrgn.io.mrc_header import read_header
+from napari_cryodrgn.io.mrc_header import read_headers
 from napari_cryodrgn.io.particle_table import ImageReferences
 
 IMAGE_FILE = "image file"
 """Field of the `InputError` about image files that are found nowhere."""
+
+MOST_MISSING = 1000
+"""Missing files after which no more are looked for: on a shared disk each takes its time."""
 
 PROJECT_DEPTH = 4
 """Folders above the table's in which paths are looked for: RELION and cryoSPARC write them
@@ -38,9 +42,7 @@ def open_images(
         Where a file is found nowhere, naming the places tried, or cannot be used.
     """
     paths = find_files(references.files, table, datadir)
-    return FileImageStack(
-        tuple(read_header(path) for path in paths), references.file_numbers, references.sections
-    )
+    return FileImageStack(read_headers(paths), references.file_numbers, references.sections)
 
 
 def find_files(
@@ -59,18 +61,19 @@ def find_files(
     """
     if datadir is not None and not Path(datadir).is_dir():
         raise InputError("there is no such folder", field="--datadir", value=datadir)
-    found: list[Path] = []
+    where: dict[str, Path | None] = {}
     missing: list[str] = []
-    for name in written:
+    for name in dict.fromkeys(written):
         places = _places(name, table, datadir)
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
+        where[name] = next((place for place in places if is_file(place)), None)
+        if where[name] is None:
             missing.append(name)
-        else:
-            found.append(path)
+            if len(missing) == MOST_MISSING:
+                break
     if missing:
         tried = ", ".join(map(str, _places(missing[0], table, datadir)))
-        more = "" if len(missing) == 1 else f" (nor {len(missing) - 1} others)"
+        others = f"{len(missing) - 1}{'' if len(missing) < MOST_MISSING else ' or more'}"
+        more = "" if len(missing) == 1 else f" (nor {others} others)"
         raise InputError(
             f"this image file was not found{more}; tried {tried}",
             file=table,
@@ -78,7 +81,7 @@ def find_files(
             value=missing[0],
             hint="Name the folder that holds the images with --datadir",
         )
-    return found
+    return [path for path in map(where.get, written) if path is not None]
 
 
 def _places(name: str, table: Path, datadir: str | Path | None) -> list[Path]:

@@ -9,6 +9,7 @@ more than the size of the file allows. Format: Cheng et al., J. Struct. Biol.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import require_file
 
 HEADER_BYTES = 1024
 
@@ -86,12 +88,11 @@ def read_header(path: str | Path) -> StackHeader:
         says.
     """
     path = Path(path)
+    require_file(path)
     try:
         with path.open("rb") as file:
             raw = file.read(HEADER_BYTES)
         actual = path.stat().st_size
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
     except OSError as error:
         raise InputError(f"it cannot be read ({error.strerror})", file=path) from error
     if len(raw) < HEADER_BYTES:
@@ -111,6 +112,12 @@ def read_header(path: str | Path) -> StackHeader:
             value=f"{actual} bytes",
         )
     return header
+
+
+def read_headers(paths: Sequence[Path]) -> tuple[StackHeader, ...]:
+    """Headers of some files, each read once; see `read_header`."""
+    distinct = {path: read_header(path) for path in dict.fromkeys(paths)}
+    return tuple(distinct[path] for path in paths)
 
 
 def _in_byte_order(path: Path, raw: bytes) -> tuple[np.void, str]:

@@ -20,12 +20,15 @@ import numpy.typing as npt
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import check_rotations
 from napari_cryodrgn.io.atomic import replacing
-from napari_cryodrgn.io.checks import check_ctf, check_shifts
+from napari_cryodrgn.io.checks import check_ctf, check_shifts, require_file
 from napari_cryodrgn.io.restricted_pickle import RestrictedUnpickler, UnsafePickleError
 from napari_cryodrgn.particles import CTFParameters, ParticleRows, Poses
 
 PROTOCOL = 4
 """cryoDRGN's own; readable by every Python since 3.4."""
+
+LARGEST_LATENT = 1e12
+"""Beyond it float32 has no squares to compute distances with; latents are about 1."""
 
 _DAMAGE = (
     pickle.UnpicklingError,
@@ -138,11 +141,11 @@ def read_poses(path: str | Path, box: int | None = None) -> Poses:
             field="poses: parts",
             value=len(parts),
         )
-    rotations = _numbers(parts[0], path, "rotations").astype(np.float32)
+    rotations = _cast(_numbers(parts[0], path, "rotations"), np.float32)
     check_rotations(rotations, file=path)
     if len(parts) == 1:
         return Poses(rotations, np.zeros((len(rotations), 2), np.float32))
-    shifts = _numbers(parts[1], path, "shifts").astype(np.float32)
+    shifts = _cast(_numbers(parts[1], path, "shifts"), np.float32)
     check_shifts(shifts, len(rotations), file=path, box=box)
     return Poses(rotations, shifts)
 
@@ -162,7 +165,7 @@ def read_ctf(path: str | Path) -> CTFParameters:
         Where the file cannot be read, has another shape, or a value is impossible.
     """
     path = Path(path)
-    table = _numbers(load_pickle(path), path, "CTF").astype(np.float64)
+    table = _cast(_numbers(load_pickle(path), path, "CTF"), np.float64)
     check_ctf(table, file=path)
     return CTFParameters(table)
 
@@ -232,7 +235,7 @@ def read_latents(path: str | Path) -> Latents:
         Where the file cannot be read, holds no two-dimensional array, or NaN or infinity.
     """
     path = Path(path)
-    arrays = [_numbers(found, path, "z").astype(np.float32) for found in _objects(path, 2)]
+    arrays = [_cast(_numbers(found, path, "z"), np.float32) for found in _objects(path, 2)]
     for array in arrays:
         if array.ndim != 2 or array.shape != arrays[0].shape:
             raise InputError(
@@ -241,10 +244,10 @@ def read_latents(path: str | Path) -> Latents:
                 field="z: shape",
                 value=" and ".join(str(other.shape) for other in arrays),
             )
-        finite = np.isfinite(array).all(axis=1)
+        finite = (np.abs(array) < LARGEST_LATENT).all(axis=1)
         if not finite.all():
             raise InputError(
-                f"{int((~finite).sum())} particles have NaN or infinite latents",
+                f"{int((~finite).sum())} particles have NaN, infinite or impossibly large latents",
                 file=path,
                 field="z: first such row (counted from 0)",
                 value=int(np.argmin(finite)),
@@ -260,10 +263,9 @@ def write_latents(path: str | Path, latents: Latents) -> None:
 
 def _objects(path: Path, limit: int) -> list[Any]:
     """The first `limit` consecutive pickles, or as many as there are, at least one."""
+    require_file(path)
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
     except OSError as error:
         raise InputError(f"it cannot be read ({error.strerror})", file=path) from error
     if data.startswith(b"PK\x03\x04"):
@@ -302,6 +304,12 @@ def _numbers(found: Any, path: Path, what: str) -> npt.NDArray[Any]:
             value=f"{type(found).__name__}",
         )
     return array
+
+
+def _cast(array: npt.NDArray[Any], kind: type[np.floating[Any]]) -> npt.NDArray[Any]:
+    """Numbers of another type; what that cannot hold becomes infinite, and is then found."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return array.astype(kind)
 
 
 def _dump(path: str | Path, *objects: object) -> None:

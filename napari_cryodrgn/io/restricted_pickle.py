@@ -34,6 +34,15 @@ _OPCODES = (
     "GLOBAL STACK_GLOBAL REDUCE BUILD"
 )
 
+_COSTLY = (
+    "EMPTY_LIST EMPTY_DICT EMPTY_SET LIST DICT FROZENSET TUPLE TUPLE1 TUPLE2 TUPLE3 MARK REDUCE "
+    "MEMOIZE PUT BINPUT LONG_BINPUT GLOBAL STACK_GLOBAL BUILD"
+)
+_COST, _COSTLY_COST, _SHARE, _ALWAYS = 40, 250, 10, 300 << 20
+"""Bytes of memory that an operation, and one that makes a container, takes at most beside the
+bytes it reads; the share of the file's size that all of them may take, and what they may take at
+any rate. A hundred million empty lists are a file of a hundred megabytes, and six gigabytes."""
+
 _PLAIN_DTYPE = re.compile(r"[<>=|]?([?biufcSU])\d*")
 
 
@@ -150,6 +159,18 @@ for _package in ("numpy.core", "numpy._core"):
     _NAMES[_package + ".numeric", "_frombuffer"] = _from_buffer
 
 
+def _charged(run: Callable[[Any], None], cost: int) -> Callable[[Any], None]:
+    """An operation that is refused where those before have taken the memory there is for all."""
+
+    def charge(unpickler: Any) -> None:
+        unpickler.memory_left -= cost
+        if unpickler.memory_left < 0:
+            raise UnsafePickleError("it holds far more objects than any table of numbers")
+        run(unpickler)
+
+    return charge
+
+
 class _Opcodes(dict[int, Callable[..., None]]):
     """The opcodes that are run; any other is an error in words."""
 
@@ -178,6 +199,7 @@ class RestrictedUnpickler(_Unpickler):
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, encoding="latin-1")
         self._file_bytes = file.getbuffer().nbytes
+        self.memory_left = _SHARE * self._file_bytes + _ALWAYS
 
     def find_class(self, module: str, name: str, /) -> object:
         """Stand-in for one of numpy's names; refuses all others."""
@@ -224,6 +246,12 @@ class RestrictedUnpickler(_Unpickler):
         target.__setstate__(state)
 
     dispatch[pickle.BUILD[0]] = _load_build
+
+    # Where it ends costs nothing.
+    for _code in set(dispatch) - {pickle.STOP[0], pickle.PROTO[0]}:
+        _costly = _code in {getattr(pickle, name)[0] for name in _COSTLY.split()}
+        dispatch[_code] = _charged(dispatch[_code], _COSTLY_COST if _costly else _COST)
+    del _code, _costly
 
 
 class _Realiser:

@@ -13,7 +13,7 @@ from napari_cryodrgn import __version__
 from napari_cryodrgn.config import ModelConfig, RunConfig, RunKind
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.safe_yaml import read_yaml
 
 FORMAT_VERSION = "4.3.1"
 
@@ -45,7 +45,7 @@ def read_run_config(path: str | Path) -> RunConfig:
             kind=kind,
             version=str(content.get("version", "")),
             seed=content.get("seed"),
-            cmd=[str(word) for word in content.get("cmd") or []],
+            cmd=_words(content.get("cmd"), path),
             box=_box(content, kind, path),
             model=_model(model, kind),
             norm=_norm(content, dataset),
@@ -135,11 +135,7 @@ def _model_args(config: RunConfig) -> dict[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    require_file(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"this is no readable YAML ({error})", file=path) from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise InputError("this YAML holds no settings", file=path)
     return content
@@ -150,6 +146,14 @@ def _section(content: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
     if not isinstance(section, dict):
         raise InputError("this section is missing", file=path, field=key)
     return section
+
+
+def _words(found: object, path: Path) -> list[str]:
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise InputError("this must be a list", file=path, field="cmd")
+    return [str(word) for word in found]
 
 
 def _kind(content: dict[str, Any], path: Path) -> RunKind:

@@ -10,10 +10,17 @@ import numpy as np
 import pandas as pd
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import read_text
 from napari_cryodrgn.io.image_paths import find_files
-from napari_cryodrgn.io.mrc_header import read_header
+from napari_cryodrgn.io.mrc_header import read_headers
 from napari_cryodrgn.io.particle_table import ImageReferences
 from napari_cryodrgn.particles import CTFParameters, Poses, SourceKind, SourceTable
+
+MOST_IMAGES = 100_000_000
+"""Images of all stacks of a list: ten times the largest sets that there are."""
+
+LARGEST = 64 << 20
+"""Bytes of a list of stacks: half a million of them."""
 
 LONGEST_SHOWN = 60
 """Most of a line that an error message shows, characters."""
@@ -94,14 +101,7 @@ def read_txt(path: str | Path, datadir: str | Path | None = None) -> StackTable:
         Where the list is missing, empty, no text, or names a stack that cannot be used.
     """
     path = Path(path).absolute()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except OSError as error:
-        raise InputError(f"it cannot be read ({error.strerror})", file=path) from error
-    except UnicodeDecodeError as error:
-        raise InputError("this is no text file", file=path) from error
+    lines = read_text(path, LARGEST).splitlines()
     stacks = [line.strip() for line in lines if line.strip()]
     if not stacks:
         raise InputError("it lists no image stack", file=path)
@@ -117,7 +117,9 @@ def read_txt(path: str | Path, datadir: str | Path | None = None) -> StackTable:
 
 
 def _of_stacks(path: Path, kind: SourceKind, written: list[str], found: list[Path]) -> StackTable:
-    depths = [read_header(stack).shape[0] for stack in found]
+    depths = [header.shape[0] for header in read_headers(found)]
+    if sum(depths) > MOST_IMAGES:
+        raise InputError(f"it lists more than {MOST_IMAGES:,} images", file=path)
     references = ImageReferences(
         tuple(written),
         np.repeat(np.arange(len(found), dtype=np.int64), depths),

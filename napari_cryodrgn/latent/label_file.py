@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_text, require_file
+from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.pickles import read_array
 from napari_cryodrgn.latent.space import LatentSpace
 
@@ -18,6 +20,12 @@ ROW_NAMES = ("row", "index", "ind", "particle")
 
 IMAGE_NAMES = ("image_name", "rlnImageName", "_rlnImageName")
 """Headings of a column that names images as the source table does."""
+
+LARGEST = 256 << 20
+"""Bytes of a table of labels: millions of lines."""
+
+MOST_COLUMNS = 100
+"""Columns of a table that may be looked at for the two that are wanted."""
 
 FEW_LABELS = 64
 """Whole numbers with at most this many values are labels rather than a quantity."""
@@ -69,12 +77,11 @@ def read_label_column(path: str | Path, latent: LatentSpace) -> pd.Series:
 
 
 def _read_npy(path: Path) -> npt.NDArray[np.generic]:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"it cannot be read as an array ({error})", file=path) from error
-    if not isinstance(values, np.ndarray):
-        raise InputError("it holds no single array", file=path)
+    values = read_npy(path)
+    if values.dtype.kind not in "biufSU":
+        raise InputError(
+            "an array of numbers or words was expected", file=path, field="type", value=values.dtype
+        )
     return values
 
 
@@ -97,9 +104,18 @@ def _matched(
 
 
 def _from_table(path: Path, latent: LatentSpace) -> pd.Series:
+    text = read_text(path, LARGEST)
+    # Each column that a single line has takes hundreds of bytes.
+    if max((line.count(",") for line in text.split("\n")), default=0) > MOST_COLUMNS:
+        raise InputError(
+            "beside the column of rows or image names it must have one column of values",
+            file=path,
+            field="columns",
+            value=f"more than {MOST_COLUMNS}",
+        )
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+        table = pd.read_csv(io.StringIO(text), skipinitialspace=True, low_memory=False)
+    except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"it cannot be read as a table ({error})", file=path) from error
     rows = next((name for name in ROW_NAMES if name in table.columns), None)
     images = next((name for name in IMAGE_NAMES if name in table.columns), None)
@@ -130,7 +146,8 @@ def _from_table(path: Path, latent: LatentSpace) -> pd.Series:
 
 def _rows_of(column: pd.Series, path: Path, latent: LatentSpace) -> pd.Index:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    bad = ~np.isfinite(numbers) | (numbers % 1 != 0)
+    with np.errstate(invalid="ignore"):
+        bad = ~np.isfinite(numbers) | (numbers % 1 != 0)
     bad |= (numbers < 0) | (numbers >= latent.rows.n_source)
     if bad.any():
         raise InputError(
@@ -164,7 +181,8 @@ def _column(name: str, values: npt.NDArray[np.generic]) -> pd.Series:
     number = series.dtype.kind in "iuf"
     if number:
         there = series.dropna()
-        if series.dtype.kind == "f" and len(there) and (there % 1 == 0).all():
+        whole = series.dtype.kind == "f" and len(there) and (there.abs() < 2**53).all()
+        if whole and (there % 1 == 0).all():
             series = series.astype("Int64")  # whole numbers, floating for those that are missing
         if series.dtype.kind == "f" or series.nunique() > FEW_LABELS:
             return series.astype(np.float64) if series.dtype == "Int64" else series

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, replacing
+from napari_cryodrgn.io.npy import read_npz
 from napari_cryodrgn.particles import ParticleRows
 
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError)
+_DAMAGE = (ValueError, KeyError, TypeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +64,16 @@ def read_values(path: Path, rows: ParticleRows, missing: float) -> ParticleValue
         Where it is damaged or belongs to another particle table.
     """
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            about = json.loads(bytes(file["about"]).decode("utf-8"))
-            values, saved = file["values"], file["rows"]
+        text, values, saved = read_npz(path, ("about", "values", "rows"))
+        about = json.loads(text.tobytes().decode("utf-8"))
+        if saved.ndim != 1 or saved.dtype.kind not in "iu":
+            raise TypeError("its rows are no row numbers")
         known = ParticleRows(saved, int(about["n_source"]), str(about["fingerprint"]))
         plain = dict(about["about"])
         if len(values) != len(known) or values.dtype.kind not in "if":
             raise ValueError(f"{values.dtype} array of {len(values)} for {len(known)} rows")
     except InputError as error:
-        raise InputError(f"it is damaged ({error})", file=path) from error
+        raise InputError(f"it is damaged ({error.problem})", file=path) from error
     except _DAMAGE as error:
         raise InputError(f"it is damaged or no file of ours ({error})", file=path) from error
     try:

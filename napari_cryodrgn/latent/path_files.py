@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, write_text
+from napari_cryodrgn.io.checks import read_text
 from napari_cryodrgn.latent.path import LatentPath
 
 PATHS_FILE = "paths.json"
+LARGEST = 64 << 20
+"""Bytes that a file of paths may have."""
 
 
 class SavedPaths(BaseModel):
@@ -44,12 +47,9 @@ def read_paths(file: Path) -> SavedPaths:
     InputError
         Where the file is damaged or cannot be read.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not file.exists():
         return SavedPaths()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the paths cannot be read ({error})", file=file) from error
+    text = read_text(file, LARGEST)
     try:
         saved = SavedPaths.model_validate_json(text)
     except ValidationError as error:
@@ -58,10 +58,11 @@ def read_paths(file: Path) -> SavedPaths:
         raise InputError(
             f"this is no file of paths ({place}: {first['msg']})", file=file
         ) from error
-    names = [path.name for path in saved.paths]
-    for name in names:
-        if names.count(name) > 1:
+    seen: set[str] = set()
+    for name in (path.name for path in saved.paths):
+        if name in seen:
             raise InputError("two paths bear this name", file=file, field="name", value=name)
+        seen.add(name)
     return saved
 
 

@@ -7,7 +7,6 @@ bare positions, so that a file cannot be taken for one of other particles.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import zlib
@@ -21,6 +20,8 @@ import pydantic
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, replacing, write_text
+from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
 from napari_cryodrgn.latent.selection_book import KeptSelection, SelectionState
@@ -167,11 +168,12 @@ def read_run_selections(folder: Path, rows: ParticleRows) -> SelectionState | No
         Where it is damaged, or speaks of another particle table.
     """
     path = folder / ALL_SELECTIONS
-    if not path.is_file():
+    if not path.exists():
         return None
     content = _read(path, RunSelections)
+    # Before anything is made in the size that the file tells.
+    _require_same_table(rows, content.n_source, content.fingerprint, path)
     saved = _rows_of(content, folder)
-    _require_same_table(rows, saved, path)
     named = tuple(
         KeptSelection(one.name, one.colour, one.note, one.made, _packed(one, len(saved), path))
         for one in content.named
@@ -285,8 +287,7 @@ def read_selection(
         found = ReadSelection(path.stem, "", "", f"file {path.name}", np.zeros(0, np.bool_))
     else:
         content = _read(path, SelectionFile)
-        table = ParticleRows.every(content.n_source, content.fingerprint)
-        _require_same_table(rows, table, path)
+        _require_same_table(rows, content.n_source, content.fingerprint, path)
         chosen = np.flatnonzero(_packed(content, content.n_source, path).unpacked())
         found = ReadSelection(
             content.name, content.colour, content.note, content.made, np.zeros(0, np.bool_)
@@ -330,7 +331,7 @@ def _packed(saved: SavedSelection, n: int, path: Path) -> PackedMask:
         content = base64.b64decode(saved.bits, validate=True)
         decompressor = zlib.decompressobj()
         length = len(decompressor.decompress(content, wanted + 1))
-    except (binascii.Error, zlib.error) as error:
+    except (ValueError, zlib.error) as error:
         raise InputError(f"it is damaged ({error})", file=path, field=saved.name) from error
     packed = PackedMask(n, content)
     if length != wanted or not decompressor.eof or packed.count != saved.count:
@@ -348,10 +349,7 @@ def _rows_of(content: RunSelections, folder: Path) -> ParticleRows:
     else:
         # A bare name: the file describes what lies beside it, and nothing elsewhere.
         path = folder / Path(content.rows).name
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"it cannot be read ({error})", file=path) from error
+        array = read_npy(path)
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise InputError("it is no list of rows", file=path)
         rows = ParticleRows(array, content.n_source, content.fingerprint)
@@ -363,23 +361,22 @@ def _rows_of(content: RunSelections, folder: Path) -> ParticleRows:
     return rows
 
 
-def _require_same_table(rows: ParticleRows, saved: ParticleRows, path: Path) -> None:
+def _require_same_table(rows: ParticleRows, n_source: int, fingerprint: str, path: Path) -> None:
     try:
-        rows.require_same_table(saved)
+        rows.require_same_table(ParticleRows(np.zeros(0, np.int64), n_source, fingerprint))
     except InputError as error:
         raise InputError(
             "this selection was made on another particle table: of "
-            f"{saved.n_source} rows, fingerprint {saved.fingerprint[:12] or 'unknown'}, where "
+            f"{n_source} rows, fingerprint {fingerprint[:12] or 'unknown'}, where "
             f"this run's has {rows.n_source} and {rows.fingerprint[:12] or 'unknown'}",
             file=path,
         ) from error
 
 
 def _read(path: Path, model: type[Model]) -> Model:
+    require_file(path)
     try:
         return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise InputError("there is no such file", file=path) from error
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None

@@ -19,6 +19,8 @@ from napari_cryodrgn.model.state_keys import to_disk
 from napari_cryodrgn.model.vae import VAE
 from napari_cryodrgn.run import RunFolder
 
+_WHOLE = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.bool)
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
@@ -203,7 +205,18 @@ def load_model_files(
 
 def _is_state(state: object) -> bool:
     return isinstance(state, Mapping) and all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) and _is_plain(tensor)
+        for name, tensor in state.items()
+    )
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is numbers in memory, each with a place of its own."""
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and (tensor.is_floating_point() or tensor.dtype in _WHOLE)
+        and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,10 +85,38 @@ def model_with_weights(
     encodes = has_plain_encoder(state)
     if not encodes:
         state = {name: part for name, part in state.items() if not name.startswith("encoder.")}
+    _check_size(config, state, path, encodes)
     vae = VAE(config.model, config.box, with_encoder=encodes, latent_freqs=latent_freqs)
     _check_state(state, vae.state_dict(), path)
     vae.load_state_dict(state)
     return vae.eval().requires_grad_(False)
+
+
+def _check_size(
+    config: RunConfig, state: dict[str, torch.Tensor], path: Path, encodes: bool
+) -> None:
+    """Raise `InputError` where the network would be far larger than its weights.
+
+    So that a configuration's word alone takes no memory; what differs by less is then named.
+    """
+    model, half = config.model, config.box // 2
+    n_points = 0
+    if encodes and model.zdim:
+        n_points = int(math.pi * min(model.enc_mask or half, half) ** 2) + 1
+    frequencies = model.pe_dim or half
+    asked = (
+        (n_points + model.enc_dim * model.enc_layers) * model.enc_dim * bool(n_points)
+        + (6 * frequencies + model.dec_dim * model.dec_layers) * model.dec_dim
+        + 9 * frequencies
+    )
+    there = sum(tensor.numel() for tensor in state.values())
+    if asked > 4 * there + 10_000_000:
+        raise InputError(
+            f"there are {there:,} weights, and the configuration asks for about {asked:,}",
+            file=path,
+            field="model_state_dict",
+            hint="Do the weights belong to this config.yaml?",
+        )
 
 
 def _check_state(

@@ -24,6 +24,8 @@ _BROKEN = (
     ImportError,
     IndexError,
     KeyError,
+    MemoryError,
+    NotImplementedError,
     OverflowError,
     RuntimeError,
     TypeError,
@@ -73,6 +75,7 @@ def load(path: str | Path) -> Any:
     """
     path = Path(path)
     require_file(path)
+    _check_archive(path)
     try:
         return _load_restricted(path)
     except pickle.UnpicklingError as error:
@@ -93,6 +96,25 @@ def load(path: str | Path) -> Any:
         raise InputError(f"it could not be read ({error.strerror or error})", file=path) from error
     except _BROKEN as error:
         raise InputError(_NOT_WEIGHTS, file=path) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that would unfold: PyTorch writes its parts as they are."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except OSError as error:
+        raise InputError(f"it could not be read ({error.strerror or error})", file=path) from error
+    except _BROKEN as error:
+        raise InputError(_NOT_WEIGHTS, file=path) from error
+    claimed = sum(part.file_size for part in parts)
+    squeezed = any(part.compress_type != zipfile.ZIP_STORED for part in parts)
+    if squeezed or claimed > path.stat().st_size:
+        raise InputError(
+            f"{_NOT_WEIGHTS}: its parts are packed, or larger than the file", file=path
+        )
 
 
 def _load_restricted(path: Path) -> Any:

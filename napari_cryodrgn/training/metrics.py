@@ -49,7 +49,7 @@ def read_metrics(path: str | Path) -> list[EpochMetrics]:
     for number, line in enumerate(lines, start=1):
         try:
             metrics.append(EpochMetrics(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InputError(
                 "this line holds no training metrics", file=path, field="line", value=number
             ) from error

@@ -16,8 +16,12 @@ import pydantic
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.checks import require_file
 from napari_cryodrgn.io.pickles import read_indices
 from napari_cryodrgn.particles import ParticleRows, Particles, SourceKind
+
+MOST_ROWS = 100_000_000
+"""Rows that a particle table may be said to have: no more memory is given to a file's word."""
 
 
 class RunSource(pydantic.BaseModel):
@@ -52,9 +56,9 @@ class RunSource(pydantic.BaseModel):
 
     path: str
     kind: SourceKind
-    n_rows: int
+    n_rows: int = pydantic.Field(ge=0, le=MOST_ROWS)
     fingerprint: str
-    n_particles: int
+    n_particles: int = pydantic.Field(ge=0, le=MOST_ROWS)
     rows: str | None
     box: int
     pixel_size: float | None
@@ -104,15 +108,16 @@ def read_run_source(path: Path) -> RunSource:
         Where the file is missing or is something else.
     """
     try:
+        require_file(path)
         content: Any = json.loads(path.read_text(encoding="utf-8"))
         return RunSource.model_validate(content)
-    except FileNotFoundError as error:
-        raise InputError("there is no such file", file=path) from error
+    except InputError:
+        raise
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
         raise InputError(first["msg"], file=path, field=field) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"it could not be read ({error})", file=path) from error
 
 

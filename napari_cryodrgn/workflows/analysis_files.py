@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import read_text
 from napari_cryodrgn.io.pickles import read_array
 from napari_cryodrgn.latent.clustering import KMeansResult
 from napari_cryodrgn.run import AnalysisFolder
 from napari_cryodrgn.workflows.z_values import read_z_values
+
+LARGEST = 16 << 20
+"""Bytes of row numbers as text."""
 
 LABELS, CENTERS, CENTERS_IND, Z_VALUES = (
     "labels.pkl",
@@ -142,13 +146,12 @@ def read_positions(path: Path) -> npt.NDArray[np.int64]:
         Where it is missing or holds anything but whole numbers.
     """
     # Not with `read_z_values`, whose float32 ends at 2**24.
+    text = read_text(path, LARGEST)
     try:
-        values = np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64)
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except (OSError, ValueError) as error:
+        values = np.array(text.split(), dtype=np.float64)
+    except (ValueError, OverflowError) as error:
         raise InputError(f"these are no row numbers ({error})", file=path) from error
-    if not values.size or not np.isfinite(values).all() or (values % 1).any():
+    if not values.size or not (np.abs(values) < 2**53).all() or (values % 1).any():
         raise InputError("these are no row numbers", file=path)
     return values.astype(np.int64)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.checks import require_file
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.workflows.volume_files import make_folder
 
@@ -60,8 +61,9 @@ def digest(path: Path) -> str:
 def _read(path: Path) -> dict[str, Piece]:
     """The record; an empty one where it is missing or damaged, for it can be made again."""
     try:
+        require_file(path)
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

@@ -18,6 +18,7 @@ import psutil
 
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.checks import require_file
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.lock import LockOwner, lock_owner
@@ -58,6 +59,7 @@ class TrainingStatus:
 def read_status(run: RunFolder) -> TrainingStatus | None:
     """What the training in a folder last said; None where it has said nothing readable."""
     try:
+        require_file(run.status)
         content = json.loads(run.status.read_text(encoding="utf-8"))
         return TrainingStatus(
             content["state"],
@@ -65,7 +67,7 @@ def read_status(run: RunFolder) -> TrainingStatus | None:
             TrainingProgress(**content["progress"]),
             content["text"],
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
@@ -100,9 +102,12 @@ def request_stop(run: RunFolder, when: When) -> None:
 def stop_requested(run: RunFolder) -> When | None:
     """What `request_stop` asked for; None where it did not."""
     try:
+        require_file(run.stop_request)
         text = run.stop_request.read_text(encoding="utf-8").strip()
-    except OSError:
+    except InputError:
         return None
+    except (OSError, ValueError):  # it is there, and cannot be read
+        return "now"
     return "epoch" if text == "epoch" else "now"
 
 

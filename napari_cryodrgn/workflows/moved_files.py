@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
+from napari_cryodrgn.io.checks import is_file, is_folder
+
 _LEVELS_ABOVE = 3
 _LONGEST_ENDING = 4
 
@@ -52,7 +54,7 @@ def find_moved(written: str, run_folder: Path, *, folder: bool = False) -> FileS
     """
 
     def is_there(place: Path) -> bool:
-        return place.is_dir() if folder else place.is_file()
+        return is_folder(place) if folder else is_file(place)
 
     foreign = _foreign(written)
     native = Path(written)

@@ -13,12 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.export.palette import Colour
 from napari_cryodrgn.io.atomic import write_text
+from napari_cryodrgn.io.checks import read_text
 from napari_cryodrgn.latent.path import MAX_FRAMES
 
 Layout = Literal["volume", "composite"]
 Play = Literal["once", "loop", "ping-pong"]
 Axes = Literal["auto", "umap", "pca"]
 HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+LARGEST = 64 << 20
+"""Bytes that a recipe may have: thousands of states of hundreds of dimensions."""
 
 DEFAULT_SIZES: dict[Layout, tuple[int, int]] = {"volume": (576, 576), "composite": (1024, 576)}
 
@@ -150,13 +154,9 @@ def read_recipe(path: Path) -> MovieRecipe:
     InputError
         Where the file is missing, damaged, or names a setting that there is not.
     """
+    text = read_text(path, LARGEST)
     try:
-        text = path.read_text(encoding="utf-8")
         values = MovieRecipe.model_validate_json(text)
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"this is no readable text ({error})", file=path) from error
     except ValidationError as error:
         raise _input_error(error, path) from error
     return _validated(dict(values), path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.import_particles import read_particles
@@ -48,7 +50,8 @@ def find_inputs(run: RunFolder, config: RunConfig | None, n: int | None) -> RunI
     source = _recorded_source(run, found)
     if source is not None:
         found.pixel_size = source.pixel_size
-        found.rows = found.attempt("The rows cannot be used", rows_of, source, run.own)
+        if n is not None:
+            found.rows = found.attempt("The rows cannot be used", _rows, source, run, n)
     if config is not None:
         _find_files(run, config, n, found)
         particles = found.attempt(
@@ -121,6 +124,15 @@ def _recorded_source(run: RunFolder, found: RunInputs) -> RunSource | None:
     return found.attempt("The record of the particles cannot be used", read_run_source, run.source)
 
 
+def _rows(source: RunSource, run: RunFolder, n: int) -> ParticleRows:
+    """Rows of the source table, as many as the run has particles."""
+    if source.n_particles != n:
+        raise InputError(
+            f"{source.n_particles} particles are recorded where the run has {n}", file=run.source
+        )
+    return rows_of(source, run.own)
+
+
 def _find_files(run: RunFolder, config: RunConfig, n: int | None, found: RunInputs) -> None:
     for option, means in _MEANING.items():
         written = getattr(config, option)
@@ -161,8 +173,9 @@ def _read_particles(
         datadir=_image_folder(run, config),
         ignore_ctf=config.ctf is None,
     )
-    if found.rows is not None:
-        found.rows.require_same_table(particles.rows)
+    if source is not None:
+        none = np.zeros(0, np.int64)
+        ParticleRows(none, source.n_rows, source.fingerprint).require_same_table(particles.rows)
     if n is not None and len(particles) != n:
         raise InputError(
             f"it has {len(particles)} particles where the run has {n}",

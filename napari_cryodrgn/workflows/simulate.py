@@ -20,6 +20,7 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, write_text
 from napari_cryodrgn.io.mrc import stack_writer, write_volume
 from napari_cryodrgn.io.pickles import write_ctf, write_poses
+from napari_cryodrgn.io.safe_yaml import read_yaml
 from napari_cryodrgn.particles import CTFParameters
 from napari_cryodrgn.progress import Progress, Stopwatch, Task
 from napari_cryodrgn.simulation.config import SimulationConfig
@@ -153,11 +154,11 @@ def read_settings(path: Path) -> SimulationConfig:
         Where there is no such file, or it holds no settings of a simulation.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
         return SimulationConfig.model_validate(content["settings"])
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError("this holds no settings of a simulation", file=path) from error
 
 

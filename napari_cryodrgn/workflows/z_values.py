@@ -9,6 +9,10 @@ import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import replacing
+from napari_cryodrgn.io.checks import read_text
+
+LARGEST = 32 << 20
+"""Bytes: a hundred thousand points."""
 
 
 def read_z_values(path: str | Path, zdim: int | None = None) -> npt.NDArray[np.float32]:
@@ -32,12 +36,7 @@ def read_z_values(path: str | Path, zdim: int | None = None) -> npt.NDArray[np.f
         line has another length than the first or than `zdim`.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"this is no readable text ({error})", file=path) from error
+    text = read_text(path, LARGEST)
     points: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].replace(",", " ").split()

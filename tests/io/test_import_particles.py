@@ -343,7 +343,9 @@ def test_missing_tables(tmp_path, ending):
         read_table(tmp_path / f"none.{ending}")
 
 
-@pytest.mark.parametrize(("content", "word"), [(b"", "no image stack"), (b"\xff\xfe", "no text")])
+@pytest.mark.parametrize(
+    ("content", "word"), [(b"", "no image stack"), (b"\xff\xfe", "no readable text")]
+)
 def test_bad_lists(tmp_path, content, word):
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(InputError, match=word):

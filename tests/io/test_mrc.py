@@ -189,7 +189,7 @@ def test_files_that_are_no_mrc(tmp_path, content):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_header(tmp_path / "none.mrc")
-    with pytest.raises(InputError, match=r"cannot be read"):
+    with pytest.raises(InputError, match=r"this is a folder"):
         read_header(tmp_path)
 
 

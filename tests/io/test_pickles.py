@@ -255,7 +255,7 @@ def test_truncated_pickle(tmp_path, cut):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_pickle(tmp_path / "none.pkl")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="this is a folder"):
         load_pickle(tmp_path)
 
 

@@ -145,7 +145,7 @@ def saved(folder: Path) -> tuple[SelectionState, Path]:
         ("fingerprint", "other", "another particle table"),
         ("n_particles", 3, "not the particles"),
         ("rows_digest", "0", "not the particles"),
-        ("rows", "../elsewhere.npy", "cannot be read"),
+        ("rows", "../elsewhere.npy", "no such file"),
         ("format", "something else", "no file of selections"),
         ("version", 2, "no file of selections"),
     ],
