@@ -121,7 +121,7 @@ class CryoSparcTable:
         box : int
             Side of the images, px, where the table has no ``blob/shape``.
         """
-        group = self._alignment()
+        group = self.alignment
         if group is None:
             return None
         vectors = self._finite(f"{group}/pose")
@@ -187,7 +187,9 @@ class CryoSparcTable:
         numbers = (self.references.sections + 1).astype(str).astype(object)
         return np.asarray(numbers + "@" + files, dtype=object)
 
-    def _alignment(self) -> str | None:
+    @property
+    def alignment(self) -> str | None:
+        """Fields whose poses are used: ``alignments3D``, or those of one ab-initio class."""
         if "alignments3D/pose" in self._names:
             return "alignments3D"
         groups = [

@@ -51,6 +51,14 @@ class SimulationConfig(BaseModel):
         gt=0,
         le=100,
     )
+    like: Path | None = option(
+        None,
+        "Like these particles",
+        "Particle table (.star, .cs) whose orientations, shifts, CTF and micrographs the images "
+        "are given; its own images are not needed. At most as many images as it has rows.",
+        "--like",
+        group="Images",
+    )
     kind: HeterogeneityKind = option(
         "auto",
         "Heterogeneity",

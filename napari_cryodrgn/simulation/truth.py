@@ -84,7 +84,7 @@ def generator(seed: int, stream: str) -> np.random.Generator:
     return np.random.default_rng([seed, STREAMS.index(stream)])
 
 
-def draw_truth(config: SimulationConfig, structure: Structure) -> Truth:
+def draw_truth(config: SimulationConfig, structure: Structure, poses: Poses | None = None) -> Truth:
     """Draw states, poses and junk.
 
     Parameters
@@ -93,6 +93,8 @@ def draw_truth(config: SimulationConfig, structure: Structure) -> Truth:
         What to draw.
     structure : Structure
         Whose classes and motion.
+    poses : Poses, optional
+        Poses to take, one for each particle; drawn if not given.
 
     Returns
     -------
@@ -105,8 +107,11 @@ def draw_truth(config: SimulationConfig, structure: Structure) -> Truth:
     """
     n = config.n_particles
     views = generator(config.seed, "views")
-    rotations = draw_rotations(n, config.uneven_views, views)
-    shifts = draw_shifts(n, config.max_shift, views)
+    if poses is None:
+        poses = Poses(
+            draw_rotations(n, config.uneven_views, views), draw_shifts(n, config.max_shift, views)
+        )
+    rotations, shifts = poses.rotations, poses.shifts
     states = generator(config.seed, "states")
     classes = states.choice(len(structure.class_names), n, p=_populations(config, structure))
     coordinates = draw_coordinates(n, config.spread, states) * structure.moves

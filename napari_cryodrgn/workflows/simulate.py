@@ -50,6 +50,11 @@ class SimulatedSet:
         return self.path / "particles.star"
 
     @property
+    def cryosparc_table(self) -> Path:
+        """The same particles as cryoSPARC's table; of a set made like one."""
+        return self.path / "particles.cs"
+
+    @property
     def stack(self) -> Path:
         """The images."""
         return self.path / "particles.mrcs"
@@ -108,6 +113,7 @@ def simulate(out: str | Path, config: SimulationConfig) -> Task[Path]:
     # torch is imported with these; the command line's help must not wait for it.
     from napari_cryodrgn.simulation.images import ImageMaker
     from napari_cryodrgn.simulation.optics import draw_ctf, micrograph_numbers
+    from napari_cryodrgn.simulation.pattern import read_pattern, write_cryosparc_table
     from napari_cryodrgn.simulation.relion_table import relion_table
     from napari_cryodrgn.simulation.scene import build_scene
     from napari_cryodrgn.simulation.truth import draw_truth, generator
@@ -115,11 +121,18 @@ def simulate(out: str | Path, config: SimulationConfig) -> Task[Path]:
     out = Path(out).expanduser().absolute()
     _require_free(out)
     yield Progress(0, config.n_particles, "Preparing the molecule")
+    pattern = None
+    if config.like is not None:
+        pattern = read_pattern(config.like, config.n_particles)
+        config = config.model_copy(update={"n_particles": len(pattern)})
     scene = build_scene(config)
-    truth = draw_truth(config, scene.structure)
+    grid = scene.box, scene.pixel_size
+    truth = draw_truth(config, scene.structure, None if pattern is None else pattern.poses(*grid))
     ctf = None
-    if config.ctf:
-        ctf = draw_ctf(config, scene.box, scene.pixel_size, generator(config.seed, "optics"))
+    if config.ctf and pattern is None:
+        ctf = draw_ctf(config, *grid, generator(config.seed, "optics"))
+    elif config.ctf and pattern is not None:
+        ctf = pattern.ctf(*grid)
     maker = ImageMaker(config, scene.structure, truth, ctf, scene.box, scene.pixel_size)
     with _whole_folder(out) as folder:
         files = SimulatedSet(folder)
@@ -134,10 +147,13 @@ def simulate(out: str | Path, config: SimulationConfig) -> Task[Path]:
             ctf,
             micrograph_numbers(len(truth)),
             table,
-            scene.box,
-            scene.pixel_size,
+            *grid,
+            others=None if pattern is None else pattern.columns,
         )
         write_text(files.star, star)
+        if pattern is not None and pattern.columns is None:
+            poses = truth.given_poses
+            write_cryosparc_table(files.cryosparc_table, pattern, files.stack.name, poses, *grid)
         signal = yield from maker.measure_signal()
         yield from _write_images(files.stack, maker.images(signal), len(truth), scene.pixel_size)
         yield from _write_states(files, scene)
@@ -203,6 +219,7 @@ def _write_settings(
     settings = config.model_dump()
     for name in ("volumes", "models"):
         settings[name] = [str(file.expanduser().absolute()) for file in settings[name]]
+    settings["like"] = None if config.like is None else str(config.like.expanduser().absolute())
     settings["chains"] = list(config.chains)
     settings["populations"] = list(config.populations)
     content = {
