@@ -47,9 +47,15 @@ format: $(STAMPS)/dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.PHONY: docs-screenshots
-docs-screenshots: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images again
+.PHONY: docs
+docs: $(STAMPS)/docs ## make the site of the documentation in docs/_build/html
+	$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+.PHONY: pictures
+pictures: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images again, the moving one too
 	scripts/with_display.sh $(VENV_PYTHON) scripts/make_screenshots.py
+	scripts/with_display.sh $(VENV_PYTHON) scripts/make_moving_picture.py
 
 .PHONY: upstream
 upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
@@ -57,7 +63,7 @@ upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and te
 	@scripts/with_display.sh $(VENV_PYTHON) -m pytest -m upstream $(PYTEST_ARGS)
 
 .PHONY: constraints
-constraints: $(STAMPS)/dev ## pin what is installed in .venv
+constraints: $(STAMPS)/dev $(STAMPS)/docs ## pin what is installed in .venv
 	$(VENV_PYTHON) scripts/pin_constraints.py
 
 .PHONY: install
@@ -65,7 +71,7 @@ install: $(STAMPS)/package ## virtual environment and packages only
 
 .PHONY: clean
 clean: ## remove environments, caches and demo output
-	rm -rf $(VENV) .venvs build dist "$(OUT)" .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs build dist docs/_build "$(OUT)" .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find napari_cryodrgn tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. Each step leaves a stamp, so that it runs again only when its inputs change.
@@ -80,6 +86,10 @@ $(STAMPS)/package: $(STAMPS)/venv pyproject.toml constraints.txt
 
 $(STAMPS)/dev: $(STAMPS)/package
 	$(PIP) install --quiet -c constraints.txt --group dev
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/package
+	$(PIP) install --quiet -c constraints.txt --group docs
 	@touch $@
 
 $(STAMPS)/system: scripts/install_system_libraries.sh | $(STAMPS)/venv

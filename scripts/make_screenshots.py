@@ -1,6 +1,6 @@
 """Take the pictures in ``docs/images``: the real window, a real training, real mouse clicks.
 
-    make docs-screenshots
+    make pictures
 
 or, on a display of 1600 x 1000 pixels or more,
 

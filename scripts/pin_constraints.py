@@ -4,8 +4,8 @@ Run it with the Python of an environment in which the test suite has passed:
 
     .venv/bin/python scripts/pin_constraints.py
 
-Only what the project needs is pinned (its dependencies, extras and the ``dev``
-group, with everything that those need in turn, on Linux, macOS and Windows),
+Only what the project needs is pinned (its dependencies, extras and the groups
+``dev`` and ``docs``, with everything that those need in turn, on Linux, macOS and Windows),
 so that a package somebody tried out does not end up in the file.
 """
 
@@ -89,6 +89,7 @@ def main() -> None:
         *project["project"]["dependencies"],
         *(line for extra in project["project"]["optional-dependencies"].values() for line in extra),
         *project["dependency-groups"]["dev"],
+        *project["dependency-groups"]["docs"],
     ]
     names = set(BUILD_TOOLS).union(*(needed(direct, each) for each in environments()))
     pins = [

@@ -56,7 +56,7 @@ def decode_volume(
 
     Notes
     -----
-    A Fourier decoder is evaluated within the ball |k| <= extent, and there on one
+    A Fourier decoder is evaluated within the ball ``|k| <= extent``, and there on one
     half only: the other half follows as the conjugate, as the transform of a real
     volume has it. A Hartley decoder is evaluated on the whole cube. Values times
     the images' standard deviation plus their mean, zeros outside the ball included,

@@ -101,7 +101,7 @@ def fourier_shell_correlation(
     -------
     FSCCurve
         Shell i holds the frequencies within half a step of i / box (Harauz and van
-        Heel, 1986): FSC = Re Σ F₁ F₂* / √(Σ |F₁|² Σ |F₂|²).
+        Heel, 1986): ``FSC = Re Σ F₁ F₂* / √(Σ |F₁|² Σ |F₂|²)``.
 
     Raises
     ------
