@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from sphinx.application import Sphinx
 
 from napari_cryodrgn import __version__
 
@@ -34,3 +37,13 @@ autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+
+
+def name_pages_by_title(app: Sphinx, page: str, source: list[str]) -> None:
+    """Show ``[page.md](page.md)``, which is how pages name each other on GitHub, by its title."""
+    source[0] = re.sub(r"\[(\w+\.md)\]\((\1[^)]*)\)", r"[](\2)", source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls."""
+    app.connect("source-read", name_pages_by_title)

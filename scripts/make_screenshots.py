@@ -229,9 +229,11 @@ def picture_path(
         QTest.qWait(600)
     QTest.keyClick(native, Qt.Key.Key_Return)
     dock.book.edit(dock.book.active.name, route="density", pace="volume")
-    QTest.qWait(3000)
-    QTest.mouseClick(dock.player.play_button, Qt.MouseButton.LeftButton)
-    QTest.qWait(8000)
+    player = dock.player
+    wait_for(lambda: player.play_button.isEnabled())
+    QTest.mouseClick(player.play_button, Qt.MouseButton.LeftButton)
+    # Frames are as many as the path has only once its pace is found.
+    wait_for(lambda: player.frames.volume(len(player.frames) - 1) is not None)
     QTest.mouseClick(dock.player.play_button, Qt.MouseButton.LeftButton)
     QTest.qWait(1000)
     both = [image_of(latent), image_alone(viewer, docks, TRAJECTORY)]
