@@ -232,8 +232,10 @@ def picture_path(
     player = dock.player
     wait_for(lambda: player.play_button.isEnabled())
     QTest.mouseClick(player.play_button, Qt.MouseButton.LeftButton)
-    # Frames are as many as the path has only once its pace is found.
-    wait_for(lambda: player.frames.volume(len(player.frames) - 1) is not None)
+    # Once more, for the frames are others when the pace has been found.
+    for _ in range(2):
+        wait_for(lambda: player.frames.n_decoded == len(player.frames) > 0)
+        QTest.qWait(4000)
     QTest.mouseClick(dock.player.play_button, Qt.MouseButton.LeftButton)
     QTest.qWait(1000)
     both = [image_of(latent), image_alone(viewer, docks, TRAJECTORY)]
