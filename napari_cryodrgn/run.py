@@ -114,8 +114,13 @@ class RunFolder:
 
     @property
     def session(self) -> Path:
-        """What was shown when the window was closed (JSON)."""
+        """What a window last showed of the run (JSON)."""
         return self.own / "session.json"
+
+    @property
+    def session_lock(self) -> Path:
+        """Names the window that keeps the session."""
+        return self.own / "session.lock"
 
     @property
     def selections(self) -> Path:

@@ -329,6 +329,11 @@ class Session:
         """Whether the epoch shown has weights to decode with."""
         return self.run is not None and self.run.weights is not None and self.run.config is not None
 
+    @property
+    def users(self) -> int:
+        """How many docks use it."""
+        return len(self._users)
+
     def join(self, user: object) -> None:
         """Count a dock among the users of this session."""
         self._users.add(id(user))

@@ -19,6 +19,7 @@ from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.session_keeper import session_keeper
 from napari_cryodrgn.widgets.sessions import real_viewer, session_for
 from napari_cryodrgn.widgets.tasks import TaskHandle
 
@@ -64,6 +65,9 @@ class SessionDock(QWidget):
         self.session = session_for(napari_viewer) if session is None else session
         self._ending = _Ending()
         self.session.join(self)
+        keeper = session_keeper(self.viewer, self.session)
+        keeper.join(self)
+        self._ending.undo.append(keeper.leave)
         self._ending.undo.append(partial(self.session.leave, id(self)))
         self.destroyed.connect(self._ending.come)
 

@@ -85,6 +85,29 @@ class PlotChoices(QWidget):
         _select(self.colour_box, column)
         self._take_colour()
 
+    def restore(
+        self,
+        view: str,
+        axes: tuple[str, ...],
+        colour: str | None,
+        colormap: str,
+        limits: tuple[float, float] | None,
+    ) -> None:
+        """Choose what was chosen once, as far as the columns are still there."""
+        boxes = (self.x_box, self.y_box, self.third_box)
+        if all(box.findData(name) >= 0 for box, name in zip(boxes, axes, strict=False)):
+            if self.view_box.findText(view) >= 0:
+                self.view_box.setCurrentText(view)
+                self._wanted_view = view
+            if self.view_box.currentData() is None:
+                self._set_axes(axes)
+            self._take_view()
+        if colour is None or self.colour_box.findData(colour) >= 0:
+            self.choose_colour(colour)
+            self.colormap_box.setCurrentText(colormap)
+            self.limits = limits if limits is None or limits[0] < limits[1] else None
+            self.colour_chosen.emit()
+
     def offer(self, columns: pd.DataFrame, *, anew: bool) -> bool:
         """Offer what these columns have; keep what was chosen where it is still there.
 

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.latent.space import LatentSpace
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.session_file import Camera, PlotLook
 from napari_cryodrgn.session_records import State
 from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.latent_axes import PlotAxes, column_title, identity_text
@@ -73,6 +74,7 @@ class LatentPlot(QWidget):
         self._position: int | None = None
         self._state: State | None = None
         self._fitted: tuple[object, ...] | None = None
+        self._camera_wanted: Camera | None = None
         self._latest: Latest[Picture] = Latest(self._show, "latent-plot")
         self._views: Latest[Picture] = Latest(self._show_view, "latent-view")
         self._nearest: Latest[tuple[State, int]] = Latest(self._mark_nearest, "latent-nearest")
@@ -223,6 +225,25 @@ class LatentPlot(QWidget):
         """Colour by this column; None for one colour."""
         self.choices.choose_colour(column)
 
+    def look(self) -> PlotLook:
+        """What it shows: axes, colours and, unless all points are, which part is in view."""
+        choices, camera = self.choices, self.canvas.model.scene.camera
+        moved = self._fitted is None or self._fitted != self._camera()
+        seen = Camera(center=camera.center, zoom=camera.zoom, angles=camera.angles)
+        return PlotLook(
+            view=choices.view_box.currentText(),
+            axes=choices.names,
+            colour=choices.colour,
+            colormap=choices.colormap,
+            limits=choices.limits,
+            camera=seen if moved and self.scatter is not None else None,
+        )
+
+    def set_look(self, look: PlotLook) -> None:
+        """Show what was shown once, as far as it is still there."""
+        self.choices.restore(look.view, look.axes, look.colour, look.colormap, look.limits)
+        self._camera_wanted = look.camera if self.choices.names == look.axes else None
+
     def describe(self, position: int) -> str:
         """One line on a particle: what it is, where it lies, and what it is coloured by."""
         picture = self._picture
@@ -324,12 +345,22 @@ class LatentPlot(QWidget):
         self._mark()
         if follow:
             self.fit()
+        self._restore_camera(picture)
         if moved:
             self.canvas.input.cancel()
             self.axes_changed.emit()
         self._tell_shown()
         if not _same_masks(picture.choice.masks, self._masks):
             self._redraw()
+
+    def _restore_camera(self, picture: Picture) -> None:
+        """The part that was in view once, when its axes are shown."""
+        wanted = self._camera_wanted
+        if wanted is None or picture.choice.names != self.choices.names:
+            return
+        self._camera_wanted = None
+        camera = self.canvas.model.scene.camera
+        camera.center, camera.zoom, camera.angles = wanted.center, wanted.zoom, wanted.angles
 
     def _show_view(self, picture: Picture) -> None:
         before = self._picture

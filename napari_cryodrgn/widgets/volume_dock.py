@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 from napari_cryodrgn.imaging.volume_filter import VolumeFilter, crop_to_contents
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.session_file import KeptState, VolumeLook
 from napari_cryodrgn.session_records import Notice, ShownVolume
 from napari_cryodrgn.session_volumes import QUICK_RUNGS
 from napari_cryodrgn.widgets.compare_panel import ComparePanel
@@ -47,7 +48,8 @@ from napari_cryodrgn.widgets.volume_layers import (
     VolumeLayers,
     software_rendering,
 )
-from napari_cryodrgn.widgets.volume_pins import PinList
+from napari_cryodrgn.widgets.volume_mesh import Mesh
+from napari_cryodrgn.widgets.volume_pins import PinList, meshing
 from napari_cryodrgn.widgets.volume_words import (
     details_of,
     facts_text,
@@ -234,6 +236,67 @@ class VolumeDock(SessionDock):
         if colour.isValid():
             self.layers.set_colour(colour.name())
             self._show_colour()
+
+    # What is remembered of it
+
+    def look(self) -> VolumeLook | None:
+        """How the live volume is shown; None before there is one."""
+        layers, scale = self.layers, self.layers.scale
+        if scale is None or layers.volume is None:
+            return None
+        ends = layers.contrast
+        contrast = None if ends is None else (scale.in_sigma(ends[0]), scale.in_sigma(ends[1]))
+        level = scale.in_sigma(layers.level)
+        return VolumeLook.model_validate(
+            {
+                "mode": layers.mode,
+                "style": layers.style,
+                "colour": layers.colour,
+                "level": round(level, 6),
+                "contrast": contrast,
+            }
+        )
+
+    def set_look(self, look: VolumeLook) -> None:
+        """Show the live volume as it was shown once."""
+        scale = self.layers.scale
+        if scale is None:
+            return
+        self.layers.set_colour(look.colour)
+        self.layers.set_style(look.style)
+        self.style_box.setCurrentIndex(self.style_box.findData(look.style))
+        if look.contrast is not None:
+            self.layers.set_contrast(*map(scale.density, look.contrast))
+        self.layers.set_level(scale.density(look.level))
+        self.contour.set_scale(scale, self.layers.level)
+        self.set_mode(look.mode)
+        self._show_colour()
+
+    def keep_again(self, kept: KeptState, volume: ShownVolume) -> None:
+        """Add a state that was kept in an earlier session, decoded again."""
+        scale = self.layers.scale
+        if scale is None:
+            return
+        level = scale.density(kept.level)
+        if kept.mode == "volume":
+            self._add_kept(kept, volume, level, None)
+            return
+        self.own(
+            start_task(
+                partial(meshing, volume, level),
+                f"Surface of {kept.name}",
+                done=partial(self._add_kept, kept, volume, level),
+                failed=self._show_failure,
+            )
+        )
+
+    def _add_kept(
+        self, kept: KeptState, volume: ShownVolume, level: float, mesh: Mesh | None
+    ) -> None:
+        layer = self.layers.add_kept(
+            volume, mesh, kept.colour, name=kept.name, level=level, visible=kept.visible
+        )
+        self.pins.add(layer, kept.colour, volume, level)
 
     # What the session says
 

@@ -199,6 +199,44 @@ class VolumeLayers:
         self._viewer.layers.selection.active = active
         return layer
 
+    def add_kept(
+        self,
+        volume: ShownVolume,
+        mesh: Mesh | None,
+        colour: str,
+        *,
+        name: str,
+        level: float,
+        visible: bool,
+    ) -> Layer:
+        """Add a state kept in an earlier session: a surface, or an image without `mesh`."""
+        details = {**details_of(volume), "level": level}
+        common = {"name": name, "metadata": details, "visible": visible}
+        layer: Layer
+        if mesh is None:
+            layer = self._new_image(volume, colour, **common)
+        else:
+            layer = _new_surface(mesh, volume, colour, **common)
+        self._kept += 1
+        active = self._viewer.layers.selection.active
+        self._viewer.add_layer(layer)
+        self._viewer.layers.selection.active = active
+        return layer
+
+    @property
+    def contrast(self) -> tuple[float, float] | None:
+        """Densities at the ends of the volume's colours; None before there is a volume."""
+        if self._image is None:
+            return None
+        low, high = self._image.contrast_limits
+        return float(low), float(high)
+
+    def set_contrast(self, low: float, high: float) -> None:
+        """Densities at the ends of the volume's colours."""
+        if self._image is not None and self.scale is not None and low < high:
+            self._image.contrast_limits_range = _range(self.scale, low, high)
+            self._image.contrast_limits = (low, high)
+
     @property
     def next_colour(self) -> str:
         """Colour of the state that is kept next."""

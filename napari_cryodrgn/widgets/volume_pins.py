@@ -245,7 +245,7 @@ class PinList(QWidget):
                     pin.layer.metadata = details
 
             title = f"Surface of {pin.layer.name}"
-            self._own(start_task(partial(_meshing, volume, level), title, done=done))
+            self._own(start_task(partial(meshing, volume, level), title, done=done))
 
     def _chosen(self) -> Pin | None:
         row = self.list.currentRow()
@@ -326,6 +326,7 @@ class PinList(QWidget):
         layout.addWidget(self.follow_box)
 
 
-def _meshing(volume: ShownVolume, level: float) -> Task[Mesh]:
+def meshing(volume: ShownVolume, level: float) -> Task[Mesh]:
+    """The surface of a volume at a density, in a worker."""
     yield Progress(0, None, "Surface")
     return mesh_of(volume.data, level)
