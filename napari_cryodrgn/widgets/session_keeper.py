@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from qtpy.QtCore import QObject, QTimer
-from qtpy.QtWidgets import QDockWidget, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders
@@ -77,6 +77,10 @@ class SessionKeeper(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MILLISECONDS)
         self._timer.timeout.connect(self.look)
+        # napari's end need not destroy the docks; a lock that stays would bind other computers.
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self._let_go)
         session.run_changed.connect(self._hear_run)
         session.volume_given.connect(self._hear_volume)
 
