@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_cryodrgn.errors import InputError
@@ -113,6 +113,13 @@ class SessionKeeper(QObject):
         elif self._shown != self._saved:
             self._save(self._run, self._shown)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt
+        """See once more what is shown when the window is about to close."""
+        if event.type() == QEvent.Type.Close and self._run is not None:
+            self.flush()
+            self.look()
+        return bool(super().eventFilter(watched, event))
+
     def flush(self) -> None:
         """Wait until what was saved last is on the disk."""
         if self._writer is not None:
@@ -157,6 +164,8 @@ class SessionKeeper(QObject):
             return
         state, problem = found
         self._may_save = True
+        for frame in self._frames().values():
+            frame.window().installEventFilter(self)  # a second time does nothing
         if problem:
             self._say("The saved view of this run cannot be used; it is shown afresh", problem)
         if state is None:
