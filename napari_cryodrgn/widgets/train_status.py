@@ -27,6 +27,7 @@ class TrainStatus(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._pace = ""  # of the training, to be kept between epochs
         self.words = QLabel()
         self.pace = dim_label(wrap=False)
         self.bar = QProgressBar()
@@ -54,6 +55,7 @@ class TrainStatus(QWidget):
         """A training starts in this folder: show what it holds, and that something is going on."""
         self.bar.setRange(0, 0)
         self.words.setText("Preparing …")
+        self._pace = ""
         self.pace.setText("")
         self.plot.clear()
         self.show_history(run)
@@ -69,12 +71,20 @@ class TrainStatus(QWidget):
         return epochs
 
     def show_progress(self, progress: Progress) -> None:
-        """Show a report of the training."""
+        """Show a report of the training.
+
+        What is computed between two epochs counts itself: bar, pace and time left stay those
+        of the training meanwhile.
+        """
+        self.words.setText(progress.message)
+        between = isinstance(progress, TrainingProgress) and progress.phase == "embedding"
+        if between and self._pace:
+            self.pace.setText(self._pace)
+            return
         fraction = progress.fraction
         self.bar.setRange(0, 0 if fraction is None else STEPS)
         if fraction is not None:
             self.bar.setValue(round(fraction * STEPS))
-        self.words.setText(progress.message)
         parts = []
         if isinstance(progress, TrainingProgress):
             if progress.images_per_second:
@@ -82,7 +92,10 @@ class TrainStatus(QWidget):
             self.plot.show_progress(progress)
         if progress.seconds_left is not None:
             parts.append(f"{duration_text(progress.seconds_left)} left")
-        self.pace.setText(" · ".join(parts))
+        pace = " · ".join(parts)
+        if isinstance(progress, TrainingProgress) and progress.phase == "training":
+            self._pace = pace
+        self.pace.setText(pace)
 
     def end(self, words: str) -> None:
         """Nothing is going on any more; say why."""

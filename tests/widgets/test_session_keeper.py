@@ -27,6 +27,7 @@ from napari_cryodrgn.widgets.sessions import session_for
 @pytest.fixture
 def open_until_shown(viewer, settle):
     """Opens a run and waits until its volume is painted and its session read."""
+    viewer.window.resize(800, 600)  # painted in software: every pixel costs
 
     def open_(path):
         volume, latent = open_dock(viewer, VOLUME), open_dock(viewer, LATENT)

@@ -14,9 +14,11 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.metrics import read_metrics
+from napari_cryodrgn.training.records import TrainingProgress
 from napari_cryodrgn.widgets.docks import LATENT, TRAIN, open_dock
 from napari_cryodrgn.widgets.sessions import session_for
 from napari_cryodrgn.widgets.train_dock import NO_PARTICLES, NO_POSES, TrainDock
+from napari_cryodrgn.widgets.train_status import TrainStatus
 from napari_cryodrgn.workflows.open_run import open_run
 
 pytestmark = pytest.mark.gui
@@ -66,7 +68,7 @@ def test_start_pause_resume_stop_with_the_mouse(dock, qtbot, settle):
     assert not dock.settings_fold.isExpanded()
     settle(lambda: finished(dock) >= 2)
     settle(lambda: dock.session.latent is not None)
-    assert "images/s" in dock.status.pace.text()
+    settle(lambda: "images/s" in dock.status.pace.text())
     assert "left" in dock.status.pace.text()
 
     qtbot.mouseClick(dock.pause_button, LEFT)
@@ -91,6 +93,22 @@ def test_start_pause_resume_stop_with_the_mouse(dock, qtbot, settle):
     assert len(found.latent) == 64
     assert dock.start_button.text() == "Continue run"
     assert dock.status.plot.points_shown("loss")[0] >= last
+
+
+def test_the_pace_stays_while_latents_are_computed_between_epochs(qtbot):
+    status = TrainStatus()
+    qtbot.addWidget(status)
+    status.show_progress(TrainingProgress(0, 10, "Reading", 3.0))
+    assert status.pace.text() == "3 s left"
+    training = {"phase": "training", "epoch": 1, "n_epochs": 500}
+    status.show_progress(
+        TrainingProgress(100, 1000, "Training", 900.0, images_per_second=50.0, **training)
+    )
+    shown, reached = status.pace.text(), status.bar.value()
+    assert shown == "50 images/s · 15 min 00 s left"
+    status.show_progress(TrainingProgress(8, 8, "Computing the latents", 0.0, phase="embedding"))
+    assert status.words.text() == "Computing the latents"
+    assert (status.pace.text(), status.bar.value()) == (shown, reached)
 
 
 def test_the_newest_epoch_reaches_the_session(dock, qtbot, settle):
