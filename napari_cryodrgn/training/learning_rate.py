@@ -7,30 +7,30 @@ from typing import Literal
 
 Schedule = Literal["cryodrgn", "fast"]
 
-# The last epochs take smaller and smaller steps: what the weights still waver by from one
-# batch to the next, which is noise in the maps, settles.
-FALL = (0.5, 0.25, 0.12)
-# Trainings too short to be spared their last epochs keep their rate.
-SHORTEST = 2 * len(FALL)
+# Share of a training at full rate. From there it falls evenly to nothing: what the weights waver
+# by from one batch to the next, which is noise in the maps, settles.
+FULL = 0.2
 
-RateSchedule = Callable[[int], float]
+RateSchedule = Callable[[float], float]
 
 
 def rate_schedule(schedule: Schedule, lr: float, n_epochs: int) -> RateSchedule | None:
-    """Learning rate of each epoch, counted from 1; None where it never changes.
+    """Learning rate at each point of a training; None where it never changes.
 
     Parameters
     ----------
     schedule : {"cryodrgn", "fast"}
-        The same rate always, or one that falls in the last three epochs.
+        The same rate always, or one that falls to zero.
     lr : float
         What it begins with.
     n_epochs : int
         Epochs in all.
+
+    Returns
+    -------
+    callable or None
+        Takes the epochs done, parts of one counted in.
     """
     if schedule == "cryodrgn":
         return None
-    if n_epochs < SHORTEST:
-        return lambda epoch: lr
-    kept = n_epochs - len(FALL)
-    return lambda epoch: lr if epoch <= kept else lr * FALL[min(epoch - kept, len(FALL)) - 1]
+    return lambda epochs_done: lr * min(1.0, (1 - epochs_done / n_epochs) / (1 - FULL))

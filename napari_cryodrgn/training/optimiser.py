@@ -5,27 +5,32 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
 
 import torch
 
+from napari_cryodrgn.model.vae import VAE
+from napari_cryodrgn.training.learning_rate import Schedule
+from napari_cryodrgn.training.muon import AdamWithMuon, inner_matrices
 
-def build_optimiser(
-    parameters: Iterable[torch.nn.Parameter], *, lr: float, wd: float
-) -> torch.optim.Adam:
-    """Adam, as cryoDRGN uses it.
+
+def build_optimiser(vae: VAE, schedule: Schedule, *, lr: float, wd: float) -> torch.optim.Adam:
+    """The optimiser of all parameters of a model.
 
     Parameters
     ----------
-    parameters : iterable of Parameter
+    vae : VAE
         What is trained.
+    schedule : {"cryodrgn", "fast"}
+        Adam, as cryoDRGN uses it, or Adam with Muon for the matrices (`AdamWithMuon`).
     lr : float
         Learning rate.
     wd : float
         Weight decay (L2 penalty on the gradients).
     """
     import_triton_apart()
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=wd)
+    if schedule == "fast":
+        return AdamWithMuon(vae.parameters(), inner_matrices(vae), lr=lr, wd=wd)
+    return torch.optim.Adam(vae.parameters(), lr=lr, weight_decay=wd)
 
 
 def import_triton_apart() -> None:

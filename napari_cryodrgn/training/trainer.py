@@ -42,7 +42,7 @@ class Course:
     beta_control : float or None
         See `loss.vae_loss`.
     rate : callable or None
-        Learning rate of an epoch, counted from 1; None leaves the optimiser's.
+        Learning rate by the epochs done; None leaves the optimiser's.
     """
 
     seed: int
@@ -121,9 +121,7 @@ def _train_epoch(
     """All steps of one epoch, with a report about every `REPORT_SECONDS`."""
     n_images, zdim = len(particles), state.vae.zdim
     compared = compared_points(state.vae)
-    if course.rate is not None:
-        for group in state.optimiser.param_groups:
-            group["lr"] = course.rate(epoch)
+    poses = state.poses if state.poses is not None and state.poses.begins(epoch) else None
     order = image_order(course.seed, epoch, n_images)
     noise_source = generator(course.seed, "noise", epoch)
     losses = EpochLosses(order, course.batch_size, particles, epoch)
@@ -135,7 +133,11 @@ def _train_epoch(
         if zdim:
             drawn = torch.randn((len(positions), zdim), generator=noise_source)
             noise = drawn[part.where].to(particles.device, non_blocking=True)
-        beta = course.beta(seen_before + losses.images_done + len(positions))
+        seen = seen_before + losses.images_done
+        beta = course.beta(seen + len(positions))
+        if course.rate is not None:
+            # Of the middle of the batch: the last one takes a step too.
+            _set_rate(state.optimiser, course.rate((seen + len(positions) / 2) / n_images))
         loss = training_step(
             state,
             compared,
@@ -144,6 +146,7 @@ def _train_epoch(
             beta=beta,
             beta_control=course.beta_control,
             weight=part.weight,
+            moved=None if poses is None else poses.batch(positions, part.where),
         )
         losses.add(loss, len(positions))
         now = time.monotonic()
@@ -181,6 +184,11 @@ def _train_epoch(
         n_images=n_images,
         seconds=time.monotonic() - started,
     )
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 class MeanLosses(NamedTuple):

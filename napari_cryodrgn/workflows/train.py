@@ -14,7 +14,7 @@ from napari_cryodrgn.decoding.volume import decode_volume
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders
 from napari_cryodrgn.io.mrc import write_volume
-from napari_cryodrgn.io.pickles import Latents, write_latents
+from napari_cryodrgn.io.pickles import Latents, write_latents, write_poses
 from napari_cryodrgn.model.checkpoint import write_checkpoint
 from napari_cryodrgn.model.loaded import LoadedModel
 from napari_cryodrgn.progress import Task
@@ -29,10 +29,11 @@ from napari_cryodrgn.training.distributed import (
 from napari_cryodrgn.training.embed import embed
 from napari_cryodrgn.training.learning_rate import rate_schedule
 from napari_cryodrgn.training.lock import training_lock
-from napari_cryodrgn.training.log import epoch_line, keep_log_until, log_line
+from napari_cryodrgn.training.log import epoch_line, keep_log_until, log_line, pose_line
 from napari_cryodrgn.training.metrics import append_metrics, keep_metrics_until, read_metrics
 from napari_cryodrgn.training.optimiser import build_optimiser
 from napari_cryodrgn.training.plateau import plateau_since
+from napari_cryodrgn.training.pose_refinement import PoseRefinement
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 from napari_cryodrgn.training.resume import last_finished, restore
 from napari_cryodrgn.training.schedule import beta_schedule
@@ -47,6 +48,9 @@ from napari_cryodrgn.workflows.train_files import (
     write_new_run,
 )
 from napari_cryodrgn.workflows.train_inputs import TrainingInputs, gather_inputs, starting_weights
+
+POSES_KEY = "pose_refinement"
+"""Part of a checkpoint with the poses as they are trained, and their optimiser."""
 
 
 def train(config: TrainingConfig) -> Task[RunFolder]:
@@ -143,6 +147,8 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     if config.zdim:
         copy_whole(run.latents(config.num_epochs), run.latents())
         copy_whole(run.weights(config.num_epochs), run.weights())
+        if state.poses is not None:
+            copy_whole(run.poses(config.num_epochs), run.poses())
     log_line(run.log, "Training complete")
 
 
@@ -154,7 +160,7 @@ def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs)
     def save(metrics: EpochMetrics) -> Task[bool]:
         due = _is_saved(config, metrics.epoch)
         if due and config.zdim:
-            yield from embed(state.vae, inputs.training_set)
+            yield from embed(state.vae, inputs.training_set, poses=state.poses)
         return due
 
     course = _course(config, inputs)
@@ -166,7 +172,7 @@ def _initial_state(config: TrainingConfig, inputs: TrainingInputs) -> Task[Train
     device = inputs.training_set.device
     # The first optimiser of a process imports much of torch, which takes a second.
     optimiser = yield from in_thread(
-        lambda: build_optimiser(inputs.vae.parameters(), lr=config.lr, wd=config.wd),
+        lambda: build_optimiser(inputs.vae, config.schedule, lr=config.lr, wd=config.wd),
         TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
     )
     scaler = gradient_scaler(device, amp=config.amp)
@@ -223,6 +229,8 @@ def _take_up(
         restore(state.vae, point.checkpoint, run.weights(point.epoch), state.optimiser)
         if "scaler_state_dict" in point.checkpoint.extra:
             state.scaler.load_state_dict(point.checkpoint.extra["scaler_state_dict"])
+        if state.poses is not None:
+            state.poses.load_state_dict(point.checkpoint.extra.get(POSES_KEY))
     elif inputs.begun is not None and inputs.begun.training.get("load"):
         weights = Path(inputs.begun.training["load"])
         restore(state.vae, starting_weights(weights), weights)
@@ -244,6 +252,8 @@ def _save_epoch(
     epoch = metrics.epoch
     append_metrics(run.metrics, metrics)
     log_line(run.log, epoch_line(metrics))
+    if state.poses is not None and state.poses.begins(epoch):
+        log_line(run.log, pose_line(*state.poses.change(), inputs.source.pixel_size))
     flat = plateau_since(read_metrics(run.metrics))
     if flat is not None:
         log_line(
@@ -258,7 +268,11 @@ def _save_epoch(
         extra["scaler_state_dict"] = state.scaler.state_dict()
     if config.zdim:
         latents = yield from embed(
-            state.vae, inputs.training_set, epoch=epoch, n_epochs=config.num_epochs
+            state.vae,
+            inputs.training_set,
+            poses=state.poses,
+            epoch=epoch,
+            n_epochs=config.num_epochs,
         )
         write_latents(run.latents(epoch), Latents(*latents))
     else:
@@ -266,6 +280,9 @@ def _save_epoch(
         yield from _write_volume(
             run, inputs, LoadedModel(state.vae, run_config, epoch, inputs.norm)
         )
+    if state.poses is not None:
+        write_poses(run.poses(epoch), state.poses.poses())
+        extra[POSES_KEY] = state.poses.state_dict()
     write_checkpoint(
         run.weights(epoch), epoch=epoch, model=state.vae, optimizer=state.optimiser, extra=extra
     )

@@ -32,7 +32,7 @@ def new_state(lr: float = 1e-3, **options: object) -> TrainingState:
     config = ModelConfig(**{**shape, **options})
     vae = build_vae(config, 16, generator=generator(5, "weights"))
     return TrainingState(
-        vae, build_optimiser(vae.parameters(), lr=lr, wd=0), gradient_scaler(CPU, amp=True)
+        vae, build_optimiser(vae, "cryodrgn", lr=lr, wd=0), gradient_scaler(CPU, amp=True)
     )
 
 
