@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from napari_cryodrgn.workflows.benchmark_train import (
     benchmark_train,
 )
 from napari_cryodrgn.workflows.simulate import simulate
-from napari_cryodrgn.workflows.training_quality import TrainingQuality
+from napari_cryodrgn.workflows.training_quality import TrainingQuality, spread
 
 # Takes cryoDRGN's command, trains with this package, and shows the log of it.
 STAND_IN = """#!{python}
@@ -50,6 +51,13 @@ def test_programs_are_timed_and_compared_with_the_truth(tmp_path: Path) -> None:
     assert timings[1].reached in (1, 2)
     with pytest.raises(InputError, match="there is a run already"):
         run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
+    again = replace(case, epochs=4, earlier=tmp_path / "runs")
+    with pytest.raises(InputError, match="epoch"):  # it has not been trained so long
+        run_to_end(benchmark_train(cryodrgn, tmp_path / "again", again))
+    again = replace(case, fast_epochs=1, earlier=tmp_path / "runs")
+    known, fast = run_to_end(benchmark_train(cryodrgn, tmp_path / "again", again))
+    assert known.quality == timings[0].quality
+    assert fast.program == "fast"
 
 
 def test_missing_program_or_set_is_said(tmp_path: Path) -> None:
@@ -71,6 +79,17 @@ def test_quality_is_reached_in_every_figure_or_not_at_all() -> None:
     assert not TrainingQuality(0.34, 0.89, None).reaches(wanted, slack)
 
 
+def test_spread_over_seeds() -> None:
+    mean, deviation = spread([TrainingQuality(0.3, 0.8, None), TrainingQuality(0.4, 0.9, None)])
+    assert (mean.maps, mean.motion, mean.classes) == (
+        pytest.approx(0.35),
+        pytest.approx(0.85),
+        None,
+    )
+    assert deviation.maps == pytest.approx(0.05 * 2**0.5)
+    assert spread([TrainingQuality(0.3, 0.8, None)])[1].maps == 0
+
+
 def test_table_gives_ratios_to_cryodrgn_of_the_same_seed() -> None:
     quality = TrainingQuality(0.35, 0.9, None)
     theirs = TrainingTiming("cryoDRGN", 3, 100.0, 90.0, 10.0, 1.5, quality, None, 10)
@@ -81,4 +100,4 @@ def test_table_gives_ratios_to_cryodrgn_of_the_same_seed() -> None:
     assert "| 2.50 |" in lines[1]
     assert "not reached" in lines[2]
     # A bar within a cell would begin another one.
-    assert {line.replace("\\|", "").count("|") for line in lines} == {12}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {14}
