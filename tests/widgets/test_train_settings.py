@@ -29,14 +29,14 @@ def test_presets_are_valid_and_recognised(preset):
     assert matching_preset(config.model_dump()) is preset
 
 
-def test_the_default_preset_is_cryodrgns_default():
+def test_the_preset_named_so_is_cryodrgns_default():
     named = next(preset for preset in PRESETS if preset.name == "cryoDRGN default")
     plain = TrainingConfig(particles="p.star", outdir="run")
     assert TrainingConfig(particles="p.star", outdir="run", **named.values) == plain
 
 
-def test_a_gpu_begins_with_the_default_and_a_cpu_with_a_quick_look():
-    assert default_preset("cuda").name == "cryoDRGN default"
+def test_a_gpu_begins_with_a_wide_network_and_a_cpu_with_a_quick_look():
+    assert default_preset("cuda").name == "Fine detail"
     assert default_preset("cpu").name == "Quick look"
 
 
@@ -73,7 +73,7 @@ def test_a_gpu_found_later_changes_nothing_that_was_chosen(qtbot):
     other = TrainSettings()
     qtbot.addWidget(other)
     other.set_device("cuda")
-    assert other.preset_box.currentText() == "cryoDRGN default"
+    assert other.preset_box.currentText() == "Fine detail"
 
 
 def test_suggested_folders_are_free(tmp_path):
@@ -145,7 +145,9 @@ def test_long_messages_keep_problem_and_hint_and_fold_the_rest():
     message, details = input_message(error)
     assert len(message) < 240
     assert message.startswith("p.star: image file = …x")
-    assert message.endswith("this image file was not found. Name the folder with “Image folder”")
+    assert message.endswith(
+        "this image file was not found\nWhat to do: Name the folder with “Image folder”"
+    )
     assert "/a/long/folder/number/19/image.mrcs" in details
     assert input_message(InputError("short")) == ("short", "")
 
