@@ -18,6 +18,7 @@ PositionalEncoding = Literal[
 ]
 Domain = Literal["fourier", "hartley"]
 Activation = Literal["relu", "leaky_relu"]
+RotationEmbedding = Literal["quat", "s2s2"]
 RunKind = Literal["vae", "nn", "dec", "abinit", "abinit_het_old"]
 
 BETA_SCHEDULES = ("a", "b", "c", "d")
@@ -246,8 +247,9 @@ class TrainingConfig(ParticleConfig, ModelConfig):
     schedule: Literal["cryodrgn", "fast"] = option(
         "cryodrgn",
         "Schedule",
-        "cryodrgn: one learning rate, and full precision on a CPU. fast: smaller steps in the "
-        "last three epochs, and half precision where the CPU is quicker with it.",
+        "cryodrgn: exactly cryoDRGN's training. fast: steps that also learn rare differences "
+        "soon (Muon) and shrink towards the end, and half precision where a CPU is quicker with "
+        "it; as good after fewer epochs.",
         "--schedule",
         group="Training",
     )
@@ -316,6 +318,60 @@ class TrainingConfig(ParticleConfig, ModelConfig):
         "'latest' to go on with the run in the run folder, or a weights file.",
         "--load",
         group="Training",
+        advanced=True,
+    )
+    do_pose_sgd: bool = option(
+        False,
+        "Refine poses",
+        "Improve the orientation and the shift of every particle while training, from those "
+        "given. For poses that are a few degrees or pixels off; epochs take a little longer.",
+        "--do-pose-sgd/--no-pose-sgd",
+        group="Poses",
+        advanced=True,
+    )
+    pretrain: int = option(
+        1,
+        "Epochs before",
+        "Epochs with the poses as given, before they are refined: the model must know "
+        "something first.",
+        "--pretrain",
+        group="Poses",
+        ge=0,
+        advanced=True,
+    )
+    pose_lr: float = option(
+        3e-4,
+        "Pose learning rate",
+        "Step size of the poses: larger ones reach poses further away, smaller ones settle closer.",
+        "--pose-lr",
+        group="Poses",
+        gt=0,
+        advanced=True,
+    )
+    emb_type: RotationEmbedding = option(
+        "quat",
+        "Orientations as",
+        "How orientations are described to the optimiser: quaternions, or two directions (s2s2).",
+        "--emb-type",
+        group="Poses",
+        advanced=True,
+    )
+    lazy: bool = option(
+        False,
+        "Read from disk",
+        "Read images from disk as they are needed, also where they would fit in memory. What "
+        "does not fit is read from disk anyway.",
+        "--lazy/--no-lazy",
+        group="Hardware",
+        advanced=True,
+    )
+    cache: str | None = option(
+        None,
+        "Image cache",
+        "Folder in which images that are read from disk are kept ready between epochs, or "
+        "'none'; one in your cache folder if empty.",
+        "--cache",
+        group="Hardware",
         advanced=True,
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = option(

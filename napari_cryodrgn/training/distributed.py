@@ -111,7 +111,7 @@ def part_of(n_images: int) -> Part:
     return Part(slice(start, end), (end - start) / n_images)
 
 
-def summed(parameters: Iterable[torch.nn.Parameter], loss: Loss, weight: float) -> Loss:
+def summed(parameters: Iterable[Tensor], loss: Loss, weight: float) -> Loss:
     """Sum gradients and losses over the parts of a batch.
 
     One exchange for all of them. Call it after the gradients of the own part's
@@ -119,7 +119,7 @@ def summed(parameters: Iterable[torch.nn.Parameter], loss: Loss, weight: float) 
 
     Parameters
     ----------
-    parameters : iterable of Parameter
+    parameters : iterable of Tensor
         Their gradients become those of the whole batch's mean loss.
     loss : Loss
         Means over the own part.
@@ -142,6 +142,15 @@ def summed(parameters: Iterable[torch.nn.Parameter], loss: Loss, weight: float) 
     for gradient, total in zip(gradients, sums, strict=True):
         gradient.copy_(total.view_as(gradient))
     return Loss(*terms.unbind())
+
+
+def own_places(n_images: int, batch_size: int) -> list[slice]:
+    """Where the parts that this process computes stand in an epoch's order, batch by batch."""
+    places = []
+    for start in range(0, n_images, batch_size):
+        part = part_of(min(batch_size, n_images - start)).where
+        places.append(slice(start + part.start, start + part.stop))
+    return places
 
 
 def own_batches(n_images: int, batch_size: int) -> range:

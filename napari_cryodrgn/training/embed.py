@@ -13,6 +13,7 @@ from napari_cryodrgn.model.vae import VAE
 from napari_cryodrgn.progress import Stopwatch, Task
 from napari_cryodrgn.training.data import TrainingSet
 from napari_cryodrgn.training.distributed import gathered, own_batches
+from napari_cryodrgn.training.pose_refinement import PoseRefinement
 from napari_cryodrgn.training.records import TrainingProgress
 
 # Always the same, because the batch a particle is in may change the last bit of its latent.
@@ -23,7 +24,12 @@ LatentArrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 def embed(
-    vae: VAE, particles: TrainingSet, *, epoch: int = 0, n_epochs: int = 0
+    vae: VAE,
+    particles: TrainingSet,
+    *,
+    poses: PoseRefinement | None = None,
+    epoch: int = 0,
+    n_epochs: int = 0,
 ) -> Task[LatentArrays]:
     """Encode every particle, in the order of the set and in full precision.
 
@@ -33,6 +39,8 @@ def embed(
         A model with an encoder.
     particles : TrainingSet
         Prepared for this model.
+    poses : PoseRefinement, optional
+        Where refined shifts stand in place of the given ones.
     epoch, n_epochs : int
         For the reports alone.
 
@@ -50,25 +58,33 @@ def embed(
     mu = torch.zeros((n_images, vae.zdim))
     logvar = torch.zeros((n_images, vae.zdim))
     watch, reported = Stopwatch(n_images), time.monotonic()
-    for start in own_batches(n_images, EMBEDDING_BATCH):
-        positions = torch.arange(start, min(start + EMBEDDING_BATCH, n_images))
-        with torch.no_grad():
-            mean, variance = vae.encode(particles.encoder_input(positions))
-        mu[positions], logvar[positions] = mean.cpu(), variance.cpu()
-        done = start + len(positions)
-        if time.monotonic() - reported >= REPORT_SECONDS or done == n_images:
-            reported = time.monotonic()
-            yield TrainingProgress(
-                done,
-                n_images,
-                "Computing the latents",
-                watch.seconds_left(done),
-                phase="embedding",
-                epoch=epoch,
-                n_epochs=n_epochs,
-                images_done=done,
-                n_images=n_images,
-            )
+    places = [
+        slice(start, min(start + EMBEDDING_BATCH, n_images))
+        for start in own_batches(n_images, EMBEDDING_BATCH)
+    ]
+    with particles.encoder_inputs(places) as inputs:
+        for place, encoder_input in zip(places, inputs, strict=True):
+            positions = torch.arange(place.start, place.stop)
+            with torch.no_grad():
+                seen = encoder_input
+                mean, variance = vae.encode(
+                    seen if poses is None else poses.centre(seen, positions)
+                )
+            mu[positions], logvar[positions] = mean.cpu(), variance.cpu()
+            done = place.stop
+            if time.monotonic() - reported >= REPORT_SECONDS or done == n_images:
+                reported = time.monotonic()
+                yield TrainingProgress(
+                    done,
+                    n_images,
+                    "Computing the latents",
+                    watch.seconds_left(done),
+                    phase="embedding",
+                    epoch=epoch,
+                    n_epochs=n_epochs,
+                    images_done=done,
+                    n_images=n_images,
+                )
     mu, logvar = gathered(mu, vae.device), gathered(logvar, vae.device)
     bad = ~torch.isfinite(mu).all(dim=1)
     if bool(bad.any()):

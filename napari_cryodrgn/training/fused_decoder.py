@@ -13,7 +13,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -66,11 +66,12 @@ def squared_error(
     features : SliceFeatures
         Where on a slice the images are compared.
     rotations : (B, 3, 3) tensor
-        Orientations; they get no gradient.
+        Orientations; they get a gradient where they require one.
     z : (B, zdim) tensor or None
         One latent point for each image.
     observed : (B, P) tensor
-        Images at the points of `features`.
+        Images at the points of `features`; a gradient where they require one, as they do
+        where they are shifted by what is refined.
     ctf : (B, P) tensor or None
         Contrast transfer function there.
     half : bool, optional
@@ -85,14 +86,14 @@ def squared_error(
     layers = [step for step in decoder.decoder.main if not isinstance(step, nn.ReLU)]
     linears = [step.linear if isinstance(step, ResidualLinear) else step for step in layers]
     weights = [parameter for step in linears for parameter in (step.weight, step.bias)]
-    images = _Images(features, rotations, observed, ctf, half)
-    error: Tensor = _SquaredError.apply(images, z, *weights)
+    images = _Images(features, rotations.detach(), observed.detach(), ctf, half)
+    error: Tensor = _SquaredError.apply(images, rotations, observed, z, *weights)
     return error
 
 
 @dataclass(frozen=True, eq=False)
 class _Images:
-    """What of a step gets no gradient, and how to compute."""
+    """Images of a step and how to compute; nothing here is tracked by autograd."""
 
     features: SliceFeatures
     rotations: Tensor
@@ -101,12 +102,29 @@ class _Images:
     half: bool
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a step gives gradients of, beside the weights."""
+
+    rotations: bool
+    observed: bool
+    z: bool
+
+
 class _SquaredError(torch.autograd.Function):
     """Computes its gradients together with its value."""
 
     @staticmethod
-    def forward(ctx: Any, images: _Images, z: Tensor | None, *weights: Tensor) -> Tensor:
-        error, gradients = _error_and_gradients(images, z, weights, ctx.needs_input_grad[1])
+    def forward(
+        ctx: Any,
+        images: _Images,
+        _rotations: Tensor,
+        _observed: Tensor,
+        z: Tensor | None,
+        *weights: Tensor,
+    ) -> Tensor:
+        wanted = _Wanted(*ctx.needs_input_grad[1:4])
+        error, gradients = _error_and_gradients(images, z, weights, wanted)
         ctx.gradients = gradients
         return error
 
@@ -119,9 +137,9 @@ class _SquaredError(torch.autograd.Function):
 
 
 def _error_and_gradients(
-    images: _Images, z: Tensor | None, weights: tuple[Tensor, ...], with_z: bool
+    images: _Images, z: Tensor | None, weights: tuple[Tensor, ...], wanted: _Wanted
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """Mean squared error, and its gradients by z and by each weight."""
+    """Mean squared error, and its gradients by rotations, images, z and each weight."""
     n_images, n_groups = len(images.observed), min(GROUPS, len(images.observed))
     bounds = [n_images * group // n_groups for group in range(n_groups + 1)]
     network = _Network(weights, images.features.n_features, half=images.half)
@@ -129,7 +147,7 @@ def _error_and_gradients(
 
     def group(part: range) -> _Sums:
         with torch.no_grad():  # what is switched off in one thread is not in another
-            return _group_sums(images, z, network, part)
+            return _group_sums(images, z, network, part, wanted)
 
     sums = list(_workers(torch.get_num_threads(), n_groups)(group, parts))
     total = sums[0]
@@ -137,16 +155,22 @@ def _error_and_gradients(
         total.error += other.error
         for gradient, more in zip(total.gradients, other.gradients, strict=True):
             gradient += more
-    z_gradient = None
-    if z is not None and with_z:
+    z_gradient = rotation_gradient = image_gradient = None
+    if z is not None and wanted.z:
         by_offset = torch.cat([torch.stack(part.by_offset) for part in sums])
         z_gradient = by_offset @ network.latent_weight
+    if wanted.rotations:
+        rotation_gradient = torch.stack([one for part in sums for one in part.by_rotation])
+    if wanted.observed:
+        image_gradient = torch.stack([one for part in sums for one in part.by_image])
     n_values = images.observed.numel()
     error = (total.error / n_values).to(images.observed.dtype)
-    return error, [z_gradient, *total.gradients]
+    return error, [rotation_gradient, image_gradient, z_gradient, *total.gradients]
 
 
-def _group_sums(images: _Images, z: Tensor | None, network: _Network, part: range) -> _Sums:
+def _group_sums(
+    images: _Images, z: Tensor | None, network: _Network, part: range, wanted: _Wanted
+) -> _Sums:
     """Squared error and gradients of some of the images."""
     features = images.features
     n_half = features.n_points // 2
@@ -158,6 +182,8 @@ def _group_sums(images: _Images, z: Tensor | None, network: _Network, part: rang
         tables = features.tables(images.rotations[image])
         offset = offsets[image if z is not None else 0]
         offset_gradient = torch.zeros_like(sums.gradients[1])
+        rotation_gradient = images.rotations.new_zeros((3, 3))
+        image_gradient = torch.empty_like(images.observed[image]) if wanted.observed else None
         seen = _halves(images.observed[image], n_half)
         factors = None if images.ctf is None else _halves(images.ctf[image], n_half)
         for start in range(0, n_half, CHUNK_POINTS):
@@ -167,25 +193,39 @@ def _group_sums(images: _Images, z: Tensor | None, network: _Network, part: rang
             imaginary = imaginary * sign
             residuals = []
             for side, predicted in enumerate((real - imaginary, real + imaginary)):
-                if factors is None:
-                    residual = predicted.sub_(seen[side][points])
-                    sums.error += residual.dot(residual)
-                else:
-                    factor = factors[side][points]
-                    residual = predicted.mul_(factor).sub_(seen[side][points])
-                    sums.error += residual.dot(residual)
-                    residual.mul_(factor)
-                residuals.append(residual)
+                factor = None if factors is None else factors[side][points]
+                expected = predicted if factor is None else predicted.mul_(factor)
+                residual = expected.sub_(seen[side][points])
+                sums.error += residual.dot(residual)
+                if image_gradient is not None:
+                    _set_half(image_gradient, residual * -scale, points, side)
+                residuals.append(residual if factor is None else residual.mul_(factor))
             first, second = residuals
             gradient = torch.stack((first + second, (second - first).mul_(sign)), dim=1)
-            offset_gradient += worker.backward(gradient.mul_(scale))
+            flow = worker.backward(gradient.mul_(scale))
+            offset_gradient += flow.sum(0, dtype=offset_gradient.dtype)
+            if wanted.rotations:
+                by_features = torch.mm(flow, network.first).to(encoded.dtype)
+                rotation_gradient[:2] += tables.turned(points, encoded, by_features)
         worker.add_offset_gradient(offset_gradient, None if z is None else z[image])
+        if wanted.rotations:
+            sums.by_rotation.append(rotation_gradient)
+        if image_gradient is not None:
+            sums.by_image.append(image_gradient)
     return sums
 
 
 def _halves(values: Tensor, n_half: int) -> tuple[Tensor, Tensor]:
     """The first half of a disc, and the second backwards: the points' negatives."""
     return values[:n_half], values[n_half:].flip(0)
+
+
+def _set_half(values: Tensor, part: Tensor, points: slice, side: int) -> None:
+    """Put some points of a half, as `_halves` has it, in their place on the disc."""
+    if side == 0:
+        values[points] = part
+    else:
+        values[len(values) - points.stop : len(values) - points.start] = part.flip(0)
 
 
 def _workers(threads: int, n_groups: int) -> Callable[..., Iterable[_Sums]]:
@@ -204,11 +244,13 @@ def _pool(workers: int, threads: int) -> ThreadPoolExecutor:
 
 @dataclass(eq=False)
 class _Sums:
-    """Over some images: squared error, gradients by the weights, and by each one's offset."""
+    """Over some images: squared error, gradients by the weights; by what each has of its own."""
 
     error: Tensor
     gradients: list[Tensor]
-    by_offset: list[Tensor]
+    by_offset: list[Tensor] = field(default_factory=list)
+    by_rotation: list[Tensor] = field(default_factory=list)
+    by_image: list[Tensor] = field(default_factory=list)
 
 
 class _Network:
@@ -252,7 +294,7 @@ class _Worker:
     def __init__(self, network: _Network) -> None:
         self._network = network
         gradients = [torch.zeros_like(weight) for weight in network.weights]
-        self.sums = _Sums(torch.zeros((), dtype=torch.float64), gradients, [])
+        self.sums = _Sums(torch.zeros((), dtype=torch.float64), gradients)
         self._buffers: dict[tuple[str, int], Tensor] = {}
         self._values: list[Tensor] = []
 
@@ -273,7 +315,11 @@ class _Worker:
         return torch.addmm(network.last_bias, hidden.to(network.last.dtype), network.last.t())
 
     def backward(self, gradient: Tensor) -> Tensor:
-        """Add the gradients of the last `forward`; returns that of `offset`, (width,)."""
+        """Add the gradients of the last `forward`; returns those of the first layer's sums.
+
+        They are (n, width), in room that the next call takes; their sum over points is the
+        gradient of `offset`.
+        """
         network, values, n = self._network, self._values, len(gradient)
         total = self.sums.gradients
         total[-1] += gradient.sum(0)
@@ -293,7 +339,7 @@ class _Worker:
             flow, spare = spare, flow
         _pass_relu(flow, values[1])
         self._add(total[0][:, : network.n_features], flow, values[0])
-        return flow.sum(0, dtype=total[0].dtype)
+        return flow
 
     def add_offset_gradient(self, gradient: Tensor, z: Tensor | None) -> None:
         """Add what an image's offset brings to the weights of the latent and the bias."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text, writing_failed
-from napari_cryodrgn.training.records import EpochMetrics
+from napari_cryodrgn.training.records import EpochMetrics, PoseChange
 
 _EPOCH_LINE = re.compile(r"=====> Epoch: (\d+) ")
 
@@ -35,6 +35,14 @@ def epoch_line(metrics: EpochMetrics) -> str:
     return (
         f"# =====> Epoch: {metrics.epoch} Average gen loss = {metrics.gen_loss:.6f}, "
         f"KLD = {metrics.kld:.6f}, total loss = {metrics.loss:.6f}; Finished in {took}"
+    )
+
+
+def pose_line(lately: PoseChange, in_all: PoseChange, pixel_size: float | None) -> str:
+    """How far poses moved in an epoch, and since they were given."""
+    return (
+        f"Poses moved by {lately.words(pixel_size)} on average in this epoch, "
+        f"{in_all.words(pixel_size)} from the given ones"
     )
 
 

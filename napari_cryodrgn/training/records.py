@@ -75,3 +75,24 @@ class EpochMetrics:
     beta: float
     n_images: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class PoseChange:
+    """Means over images of how far poses are from others.
+
+    Parameters
+    ----------
+    degrees : float
+        Angle of the rotation from one orientation to the other.
+    pixels : float
+        Length of the difference of shifts, px.
+    """
+
+    degrees: float
+    pixels: float
+
+    def words(self, pixel_size: float | None) -> str:
+        """Both figures, lengths in Å where the pixel size is known."""
+        size, unit = (1.0, "px") if pixel_size is None else (pixel_size, "Å")
+        return f"{self.degrees:.3f}° and {self.pixels * size:.3f} {unit}"

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 # What may differ when a run is continued: how long, where and how often saved,
 # not what is computed. The files are compared by content, see `training.source`.
-FREE_OPTIONS = {"num_epochs", "device", "threads", "outdir", "load", "checkpoint"}
+FREE_OPTIONS = {"num_epochs", "device", "threads", "outdir", "load", "checkpoint", "cache", "lazy"}
 FILE_OPTIONS = {"particles", "poses", "ctf", "ind", "datadir", "ignore_ctf"}
 
 
@@ -86,8 +86,9 @@ def require_same_options(config: TrainingConfig, recorded: RunConfig) -> None:
         Where an option differs that would change the result; names it.
     """
     given = config.model_dump(mode="json", exclude=FREE_OPTIONS | FILE_OPTIONS)
-    # Runs that say nothing of a schedule are of the time before there were others.
-    options = {"schedule": "cryodrgn", **_recorded_options(recorded)}
+    # What runs do not say that are of the time before it could be chosen, or cryoDRGN's.
+    unsaid = {"schedule": "cryodrgn", "do_pose_sgd": recorded.refines_poses}
+    options = {**unsaid, **_recorded_options(recorded)}
     for name, before in options.items():
         if name not in given:
             continue

@@ -89,6 +89,23 @@ class SliceTables:
         cosines.addcmul_(sin_x, sin_y, value=-1)
         return encoded, sign
 
+    def turned(self, part: slice, encoded: Tensor, gradient: Tensor) -> Tensor:
+        """Gradient (2, 3) by the slice's axes u and v, of that by the encoding of some points.
+
+        Parameters
+        ----------
+        part : slice
+            Which points.
+        encoded : (n, 2 m) tensor
+            Their encoding, from `features`.
+        gradient : (n, 2 m) tensor
+            The gradient by it.
+        """
+        m = encoded.shape[1] // 2
+        by_phase = gradient[:, :m] * encoded[:, m:]
+        by_phase.addcmul_(gradient[:, m:], encoded[:, :m], value=-1).mul_(self.sign[part, None])
+        return self.source.points[part, :2].t() @ by_phase @ self.source.directions
+
 
 def slice_features(lattice: Lattice, pixels: Tensor, rand_freqs: Tensor) -> SliceFeatures:
     """Prepare the encoding of slices.

@@ -12,6 +12,7 @@ from napari_cryodrgn.training.data import Batch
 from napari_cryodrgn.training.distributed import summed
 from napari_cryodrgn.training.fused_decoder import can_fuse, squared_error
 from napari_cryodrgn.training.loss import Loss, regularised, vae_loss
+from napari_cryodrgn.training.pose_refinement import BatchPoses, PoseRefinement
 from napari_cryodrgn.training.slice_features import SliceFeatures, slice_features
 
 
@@ -30,12 +31,15 @@ class TrainingState:
         precision.
     half : bool
         Whether the decoder's matrix products are in bfloat16 on a CPU.
+    poses : PoseRefinement or None
+        Poses and their optimiser; None where they stay as given.
     """
 
     vae: VAE
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     half: bool = False
+    poses: PoseRefinement | None = None
 
     @property
     def mixed_precision(self) -> bool:
@@ -125,6 +129,7 @@ def training_step(
     beta: float,
     beta_control: float | None,
     weight: float = 1.0,
+    moved: BatchPoses | None = None,
 ) -> Loss:
     """Take one step and return the loss before it, detached; never waits for the device.
 
@@ -142,12 +147,19 @@ def training_step(
     weight : float, optional
         Share of the batch that these images are, where others compute the rest
         (`distributed.part_of`); the loss returned is that of the whole batch.
+    moved : BatchPoses, optional
+        Poses to be used and refined, from ``state.poses``; those of the batch if not given.
     """
+    if moved is not None:
+        batch = moved.place(batch)
     loss = _loss(state, compared, batch, noise, beta, beta_control)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss.total).backward()
-    loss = summed(state.vae.parameters(), loss, weight)
+    leaves = () if moved is None else moved.leaves
+    loss = summed((*state.vae.parameters(), *leaves), loss, weight)
     state.scaler.step(state.optimiser)
+    if moved is not None and state.poses is not None:
+        state.poses.step(moved, state.scaler)
     state.scaler.update()
     return loss
 

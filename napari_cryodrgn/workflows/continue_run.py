@@ -13,7 +13,7 @@ from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.run import RunFolder
 
 # What may change when a run is continued, see `training.resume`.
-FREE_OPTIONS = ("num_epochs", "checkpoint", "device", "threads")
+FREE_OPTIONS = ("num_epochs", "checkpoint", "device", "threads", "cache")
 
 
 def recorded_config(run: RunFolder) -> TrainingConfig:
@@ -37,7 +37,9 @@ def recorded_config(run: RunFolder) -> TrainingConfig:
         continued here.
     """
     recorded = read_run_config(run.config)
-    if recorded.kind not in ("vae", "nn") or recorded.tilt_series or recorded.refines_poses:
+    # cryoDRGN does not keep the state of the poses' optimiser; our runs do.
+    unfinished = recorded.refines_poses and not recorded.training
+    if recorded.kind not in ("vae", "nn") or recorded.tilt_series or unfinished:
         raise InputError(
             "runs of this kind cannot be continued here, only explored",
             file=run.config,

@@ -95,9 +95,12 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
     Of several processes the first alone locks and writes.
     """
     _refuse_together(config)
-    with cpu_threads(config.threads), joined(choose_device(config.device)):
+    with contextlib.ExitStack() as held:
+        held.enter_context(cpu_threads(config.threads))
+        held.enter_context(joined(choose_device(config.device)))
         try:
             inputs = yield from gather_inputs(config, run)
+            held.callback(inputs.training_set.images.close)
             wait_for_all()  # before the first changes what others have yet to look at
             if is_first():
                 with making_folders(run.own), training_lock(run.lock):
@@ -175,8 +178,24 @@ def _initial_state(config: TrainingConfig, inputs: TrainingInputs) -> Task[Train
         lambda: build_optimiser(inputs.vae, config.schedule, lr=config.lr, wd=config.wd),
         TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
     )
+    poses = _pose_refinement(config, inputs)
     scaler = gradient_scaler(device, amp=config.amp)
-    return TrainingState(inputs.vae, optimiser, scaler, half=_computes_in_half(config, device))
+    half = _computes_in_half(config, device)
+    return TrainingState(inputs.vae, optimiser, scaler, half=half, poses=poses)
+
+
+def _pose_refinement(config: TrainingConfig, inputs: TrainingInputs) -> PoseRefinement | None:
+    """The poses as parameters, where they are to be refined."""
+    given = inputs.particles.poses
+    if not config.do_pose_sgd or given is None:
+        return None
+    return PoseRefinement(
+        given,
+        inputs.vae,
+        embedding=config.emb_type,
+        lr=config.pose_lr,
+        pretrain=config.pretrain,
+    )
 
 
 def _course(config: TrainingConfig, inputs: TrainingInputs) -> Course:
@@ -313,7 +332,7 @@ def _log_start(
         f"pixel size {source.pixel_size or 'unknown'} Å, "
         f"{'with' if source.ctf_digest else 'without'} CTF",
     )
-    where = "in memory" if inputs.training_set.images.values is not None else "read as needed"
+    where = inputs.training_set.images.where
     log_line(
         run.log,
         f"Device {inputs.training_set.device}, seed {inputs.seed}, norm {inputs.norm[1]:.6g}, "

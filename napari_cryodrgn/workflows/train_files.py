@@ -85,6 +85,7 @@ def write_config(run: RunFolder, config: TrainingConfig, inputs: TrainingInputs)
         invert_data=config.invert_data,
         window=config.window,
         window_r=config.window_r,
+        refines_poses=config.do_pose_sgd,
         training=_recorded(config, inputs),
     )
     write_run_config(run.config, run_config)
@@ -103,7 +104,7 @@ def remove_leftovers(run: RunFolder) -> None:
     Only files of a training, whose lock is held: others may be writing their own.
     """
     names = [path.name for path in (run.config, run.log, run.metrics, run.source, run.status)]
-    for start in ("weights", "z", "reconstruct", "poses.pkl", "ctf.pkl", ROWS_FILE, *names):
+    for start in ("weights", "z", "pose", "reconstruct", "poses.pkl", "ctf.pkl", ROWS_FILE, *names):
         for folder in (run.path, run.own):
             for path in folder.glob(f".{start}.*.part"):
                 path.unlink(missing_ok=True)
@@ -133,6 +134,8 @@ def _recorded(config: TrainingConfig, inputs: TrainingInputs) -> dict[str, Any]:
     recorded = config.model_dump(mode="json")
     for name in PATH_OPTIONS:
         recorded[name] = _absolute(getattr(config, name))
+    # Decided once: on it depends the order of the images.
+    recorded["lazy"] = inputs.training_set.images.lazy
     if inputs.begun is not None:
         recorded["load"] = inputs.begun.training.get("load")
     elif config.load is not None:
