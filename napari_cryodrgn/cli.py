@@ -336,18 +336,19 @@ def info(
 @app.command("open")
 def open_(
     path: Annotated[
-        Path, typer.Argument(help="A run folder, a particle set or a volume to begin with.")
-    ],
+        Path | None,
+        typer.Argument(help="A run folder, a particle set or a volume to begin with."),
+    ] = None,
 ) -> None:
-    """Open napari with a run, a particle set or a volume."""
+    """Open napari with a run, a particle set or a volume, or with the page to begin from."""
     with errors_as_status():
-        if not path.exists():
+        if path is not None and not path.exists():
             raise InputError("there is no such file or folder", file=path)
-        require_display(f"'{PROGRAM} info {path}' says what it is")
+        require_display(f"'{PROGRAM} info {path or 'PATH'}' says what it is")
         _open_window(path)
 
 
-def _open_window(path: Path) -> None:
+def _open_window(path: Path | None) -> None:
     from napari_cryodrgn.widgets.window import open_window
 
     open_window(path)

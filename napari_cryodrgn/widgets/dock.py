@@ -15,13 +15,14 @@ from weakref import ref
 
 from psygnal import SignalInstance
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QHideEvent
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.session_keeper import session_keeper
 from napari_cryodrgn.widgets.sessions import real_viewer, session_for
 from napari_cryodrgn.widgets.tasks import TaskHandle
+from napari_cryodrgn.widgets.unexpected import watch_unexpected
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -70,6 +71,7 @@ class SessionDock(QWidget):
         self._ending.undo.append(keeper.leave)
         self._ending.undo.append(partial(self.session.leave, id(self)))
         self.destroyed.connect(self._ending.come)
+        watch_unexpected()
 
     def listen(self, signal: SignalInstance, slot: Callable[..., Any]) -> None:
         """Call a method of this dock on a signal of the session, until the dock ends."""
@@ -88,6 +90,16 @@ class SessionDock(QWidget):
     def shutdown(self) -> None:
         """End everything that this dock has begun; the widget may stay or go."""
         self._ending.come()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt
+        """Give the window what all docks share: the page of keys, and the list of tasks."""
+        super().showEvent(event)
+        # Late: both know docks.
+        from napari_cryodrgn.widgets.shortcuts import offer_help
+        from napari_cryodrgn.widgets.task_list import show_tasks_in
+
+        offer_help(self.window())
+        show_tasks_in(self.window())
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt
         """Find out whether the dock was closed for good, or is merely behind another tab."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout
 
 from napari_cryodrgn.latent.marginals import LatentMarginals, latent_marginals
@@ -21,6 +20,7 @@ from napari_cryodrgn.widgets.explore_panel import ExplorePanel
 from napari_cryodrgn.widgets.explore_requests import StateRequests
 from napari_cryodrgn.widgets.explore_walk import Walker
 from napari_cryodrgn.widgets.explore_words import nearest_text, nearest_tip, state_text
+from napari_cryodrgn.widgets.shortcuts import bind
 from napari_cryodrgn.widgets.theme import theme_colours
 
 if TYPE_CHECKING:
@@ -70,8 +70,11 @@ class ExploreDock(SessionDock):
         panel.walk_button.toggled.connect(self._walk)
         panel.frames_changed.connect(self.walker.set_frames)
         self.walker.running_changed.connect(panel.show_walking)
-        for keys, go in (("Alt+Left", go_back), ("Alt+Right", go_forward)):
-            QShortcut(QKeySequence(keys), self).activated.connect(partial(go, self.session))
+        for keys, does, go in (
+            ("Alt+Left", "Back to the state before", go_back),
+            ("Alt+Right", "Forward again", go_forward),
+        ):
+            bind(self, keys, does, partial(go, self.session))
         self.listen(self.session.latent_changed, self._show_latent)
         self.listen(self.session.run_changed, self._forget)
         self.listen(self.session.state_changed, self._show_state)

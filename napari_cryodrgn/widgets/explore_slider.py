@@ -38,12 +38,19 @@ KEYS = {
 }
 
 
+KEYS_HELP = (
+    ("←  ↓  →  ↑", f"Move a slider by a {STEPS}th of its range"),
+    ("Shift + arrow, Page up, Page down", f"Move it by {LARGE_STEP} times as much"),
+)
+
+
 class DensitySlider(QWidget):
     """One value, moved by mouse or keys over a histogram.
 
     `moved` carries the value while it is dragged, `settled` when it is let go.
     """
 
+    keys_help = KEYS_HELP
     moved = Signal(float)
     settled = Signal(float)
 

@@ -36,6 +36,8 @@ from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
 from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
+from napari_cryodrgn.widgets.shortcuts import show_shortcuts
+from napari_cryodrgn.widgets.start_page import StartPage, reading_recent
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
 from napari_cryodrgn.widgets.theme import dim_label
@@ -48,13 +50,6 @@ if TYPE_CHECKING:
     from napari_cryodrgn.widgets.latent_tool import LatentTool
     from napari_cryodrgn.workflows.open_run import OpenRun
 
-EMPTY_TITLE = "No run is open"
-EMPTY_TEXT = (
-    "Open the folder of a cryoDRGN training, of this plugin's or of cryoDRGN itself, to see where "
-    "its particles lie in the latent space. Then click a particle to see its volume.\n\n"
-    "Or choose particles and train a model under Particles and Train: the latent space appears "
-    "here with the first epoch."
-)
 PLOT_HINT = (
     "Click a particle, or drag through them, to see volumes. "
     "Right drag moves the plot, the wheel zooms."
@@ -71,7 +66,7 @@ class LatentDock(SessionDock):
         self.selections = SelectionsOnPlot(self.plot, self.session)
         self.notices = NoticeBar()
         self.tasks = TaskBar()
-        self.empty = EmptyState(EMPTY_TITLE, EMPTY_TEXT, "Open a run…")
+        self.start_page = StartPage()
         self.epoch_box = QComboBox()
         self.analyze_button = QPushButton("Analyze")
         self.open_button = QPushButton()
@@ -84,7 +79,11 @@ class LatentDock(SessionDock):
         self._shown = dim_label(wrap=False)
         self._line, self._hint = _two_lines(PLOT_HINT), _two_lines()
         self._lay_out()
-        self.empty.action.clicked.connect(self.choose_run)
+        self.start_page.run_button.clicked.connect(self.choose_run)
+        self.start_page.particles_button.clicked.connect(self.choose_particles)
+        self.start_page.sample_button.clicked.connect(self.open_sample)
+        self.start_page.recent_chosen.connect(self.open_run)
+        self.start_page.keys_button.clicked.connect(self.show_keys)
         self.open_button.clicked.connect(self.choose_run)
         self.epoch_box.activated.connect(self._choose_epoch)
         self.analyze_button.clicked.connect(self.analyze)
@@ -146,9 +145,29 @@ class LatentDock(SessionDock):
         if folder:
             self.open_run(folder)
 
+    def choose_particles(self) -> None:
+        """Bring the Particles dock to the front, and ask for a file there."""
+        from napari_cryodrgn.widgets.docks import PARTICLES, open_dock
+
+        dock = open_dock(self.viewer, PARTICLES)
+        dock.choose_file()
+
+    def show_keys(self) -> None:
+        """Show what keys and mouse do."""
+        show_shortcuts(self)
+
+    def open_sample(self) -> None:
+        """Make the sample run, unless it is there, and open it."""
+        from napari_cryodrgn.widgets.samples import open_sample_run
+
+        self.start_page.sample_button.setEnabled(False)
+        task = open_sample_run(self.viewer)
+        task.finished.connect(partial(self.start_page.sample_button.setEnabled, True))
+
     def open_run(self, path: str | Path, epoch: int | None = None) -> None:
         """Open a run folder in a worker thread."""
-        self.tasks.follow(self.own(open_run_in(self.session, path, epoch)))
+        task = self.own(open_run_in(self.session, path, epoch))
+        self.tasks.follow(task, tells_failure=False)  # the session tells it
 
     def analyze(self) -> None:
         """Make UMAP, clusters and volumes of the epoch shown, then show them."""
@@ -209,6 +228,7 @@ class LatentDock(SessionDock):
         self._pages.setCurrentIndex(0 if run is None else 1)
         if run is None:
             self.plot.set_latent(None)
+            self.own(start_task(reading_recent, "Recent runs", done=self.start_page.show_recent))
             return
         self._run_label.setText(run.folder.path.name)
         self._run_label.setToolTip(str(run.folder.path))
@@ -342,7 +362,7 @@ class LatentDock(SessionDock):
         column.addWidget(self._no_latent, 1)
         pages = QWidget()
         self._pages = QStackedLayout(pages)
-        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self.start_page)
         self._pages.addWidget(self._opened)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)

@@ -33,6 +33,13 @@ MODIFIERS = {
     Qt.KeyboardModifier.AltModifier: "Alt",
     Qt.KeyboardModifier.ControlModifier: "Control",
 }
+MOUSE_HELP = (
+    ("Wheel", "Zoom the plot"),
+    ("Right drag, or space + drag", "Move the plot"),
+    ("Esc", "Give up what is being drawn"),
+)
+"""What works with every tool."""
+
 KEY_NAMES = {"Esc": "Escape", "Del": "Delete", "Enter": "Return"}
 
 

@@ -49,6 +49,7 @@ class LatentMenu(QToolButton):
         self._points.aboutToShow.connect(self._mark_most)
         self.labels_action = menu.addAction("Colour by a file of labels…", self.choose_labels)
         self.layer_action = menu.addAction("Add to main viewer", self.add_layer)
+        self.keys_action = menu.addAction("Keyboard and mouse…", dock.show_keys)
         self.setMenu(menu)
 
     def choose_labels(self) -> None:

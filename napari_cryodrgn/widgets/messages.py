@@ -1,9 +1,10 @@
-"""Messages within a dock: one at a time, with the details folded away."""
+"""Messages: what is wrong, what to do, and the details folded away, to be copied."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -15,7 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cryodrgn.session_records import Notice, NoticeKind
-from napari_cryodrgn.widgets.theme import ERROR_COLOUR, INFO_COLOUR, WARNING_COLOUR
+from napari_cryodrgn.widgets.advice import split_advice
+from napari_cryodrgn.widgets.theme import ERROR_COLOUR, INFO_COLOUR, WARNING_COLOUR, dim_label
 
 COLOURS: dict[NoticeKind, str] = {
     "info": INFO_COLOUR,
@@ -25,18 +27,31 @@ COLOURS: dict[NoticeKind, str] = {
 
 
 class NoticeBar(QFrame):
-    """Shows a notice until it is dismissed or replaced; hidden while there is none."""
+    """Shows a notice until it is dismissed or replaced; hidden while there is none.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    parent : QWidget, optional
+    closable : bool
+        Whether it has a button that dismisses it.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, closable: bool = True) -> None:
         super().__init__(parent)
         self.setObjectName("NoticeBar")
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self._advice = dim_label()
+        self._advice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._fold = QToolButton()
         self._fold.setText("Details")
         self._fold.setCheckable(True)
+        self.copy_button = QToolButton()
+        self.copy_button.setText("Copy")
+        self.copy_button.setToolTip("Copy the message and its details, to send them to somebody")
+        self.copy_button.clicked.connect(self.copy)
         self._close = QToolButton()
         self._close.setText("✕")
         self._close.setToolTip("Dismiss")
@@ -50,12 +65,14 @@ class NoticeBar(QFrame):
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self._text, 1)
-        line.addWidget(self._fold, 0, Qt.AlignmentFlag.AlignTop)
-        line.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        for button in (self._fold, self.copy_button, self._close):
+            line.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        self._closable = closable
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 5, 4, 5)
         layout.setSpacing(4)
         layout.addLayout(line)
+        layout.addWidget(self._advice)
         layout.addWidget(self._details)
         self.notice: Notice | None = None
         self.clear()
@@ -68,7 +85,12 @@ class NoticeBar(QFrame):
             f"#NoticeBar {{ border: none; border-left: 3px solid {colour}; "
             "background: rgba(128, 128, 128, 38); }"
         )
-        self._text.setText(notice.text)
+        message, advice = split_advice(notice.text)
+        self._text.setText(message)
+        self._advice.setText(f"What to do: {advice}")
+        self._advice.setVisible(bool(advice))
+        self.copy_button.setVisible(bool(notice.details))
+        self._close.setVisible(self._closable)
         self._details.setPlainText(notice.details)
         self._fold.setChecked(False)
         self._fold.setVisible(bool(notice.details))
@@ -78,6 +100,12 @@ class NoticeBar(QFrame):
     def say(self, text: str, kind: NoticeKind = "info", details: str = "") -> None:
         """Show a message made here."""
         self.show_notice(Notice(text, kind, details))
+
+    def copy(self) -> None:
+        """Put the message and its details on the clipboard."""
+        if self.notice is not None:
+            parts = (self.notice.text, self.notice.details)
+            QApplication.clipboard().setText("\n\n".join(part for part in parts if part))
 
     def clear(self) -> None:
         """Show nothing."""

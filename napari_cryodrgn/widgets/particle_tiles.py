@@ -33,6 +33,9 @@ STEPS = {
 }
 
 
+KEYS_HELP = (("←  →  ↑  ↓", "Go on to another particle image, and show its volume"),)
+
+
 class ParticleTiles(QAbstractScrollArea):
     """Shows particles by their position in the latent space.
 
@@ -41,6 +44,7 @@ class ParticleTiles(QAbstractScrollArea):
     particle is, `frame` gives the colour of the frame round its image, or none.
     """
 
+    keys_help = KEYS_HELP
     wanted = Signal(object)
     clicked = Signal(int, object)
     key_pressed = Signal(str)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QCheckBox,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QPushButton,
@@ -26,7 +27,11 @@ from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.forms import field_help, heading
 from napari_cryodrgn.widgets.image_layers import LazyImages, stack_layer
 from napari_cryodrgn.widgets.messages import NoticeBar
-from napari_cryodrgn.widgets.particle_files import ParticleFiles, dropped_particle_file
+from napari_cryodrgn.widgets.particle_files import (
+    FILE_FILTER,
+    ParticleFiles,
+    dropped_particle_file,
+)
 from napari_cryodrgn.widgets.particle_images import N_IMAGES, ParticleImages
 from napari_cryodrgn.widgets.particle_summary import SummaryTable, summary_lines
 from napari_cryodrgn.widgets.task_bar import TaskBar
@@ -88,6 +93,12 @@ class ParticlesDock(SessionDock):
         """Name a file and open it."""
         self.files.set_path(path)
         self.open()
+
+    def choose_file(self) -> None:
+        """Ask for a particle file and open it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Choose particles", "", FILE_FILTER)
+        if path:
+            self.open_path(path)
 
     def open(self) -> None:
         """Read and check the files named, in a worker thread."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.run import RunFolder
-from napari_cryodrgn.widgets.tasks import start_task
+from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 # The docks are imported when a sample is opened: the menu needs the addresses alone.
 
 
-def open_sample_particles(viewer: Viewer) -> None:
+def open_sample_particles(viewer: Viewer) -> TaskHandle:
     """Make the simulated particles, unless they are there, and open them."""
     from napari_cryodrgn.widgets.docks import PARTICLES, open_dock
 
     dock = open_dock(viewer, PARTICLES)
     task = start_task(_particles, "Simulating particles", done=dock.open_path)
     dock.tasks.follow(dock.own(task))
+    return task
 
 
-def open_sample_run(viewer: Viewer) -> None:
+def open_sample_run(viewer: Viewer) -> TaskHandle:
     """Train the small run, unless it is there, and open it: one or two minutes the first time."""
     from napari_cryodrgn.widgets.docks import LATENT, VOLUME, open_dock
 
@@ -37,9 +38,10 @@ def open_sample_run(viewer: Viewer) -> None:
 
     task = start_task(_run, "Making the sample run", done=show)
     dock.tasks.follow(dock.own(task))
+    return task
 
 
-OPENERS: dict[str, Callable[[Viewer], None]] = {
+OPENERS: dict[str, Callable[[Viewer], TaskHandle]] = {
     "napari-cryodrgn://particles": open_sample_particles,
     "napari-cryodrgn://run": open_sample_run,
 }

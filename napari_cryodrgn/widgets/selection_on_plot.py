@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from psygnal import Signal
-from qtpy.QtCore import QObject, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.latent.selection_book import SelectionBook
@@ -19,6 +18,7 @@ from napari_cryodrgn.widgets.latent_axes import column_title
 from napari_cryodrgn.widgets.latent_tool import PlotForTools
 from napari_cryodrgn.widgets.selection_marks import BAD_COLOUR, GOOD_COLOUR
 from napari_cryodrgn.widgets.selection_modes import combine_of
+from napari_cryodrgn.widgets.shortcuts import bind
 
 WORKING_COLOUR = "#ff4fd8"
 """Of the working selection on the plot and in the dock; no class has it."""
@@ -140,7 +140,5 @@ def of_class(values: pd.Series, name: str) -> npt.NDArray[np.bool_]:
 
 def add_undo_keys(widget: QWidget, book: SelectionBook) -> None:
     """Undo with Ctrl+Z, redo with Ctrl+Shift+Z, while the focus is in a widget."""
-    for keys, action in (("Ctrl+Z", book.undo), ("Ctrl+Shift+Z", book.redo)):
-        shortcut = QShortcut(QKeySequence(keys), widget)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(action)
+    bind(widget, "Ctrl+Z", "Undo the last change of the selection", book.undo)
+    bind(widget, "Ctrl+Shift+Z", "Redo it", book.redo)

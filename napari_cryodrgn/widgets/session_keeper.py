@@ -33,6 +33,7 @@ from napari_cryodrgn.session_file import (
 )
 from napari_cryodrgn.session_records import Pick, ShownVolume
 from napari_cryodrgn.training.lock import lock_owner, training_lock
+from napari_cryodrgn.widgets.recent_runs import remember_run
 from napari_cryodrgn.widgets.sessions import GuiThread
 from napari_cryodrgn.widgets.tasks import start_task
 
@@ -368,4 +369,5 @@ def _frame_of(widget: QWidget) -> QDockWidget | None:
 
 def _reading(run: RunFolder) -> Task[tuple[WindowState | None, str]]:
     yield Progress(0, None, "Reading what was shown")
+    remember_run(run.path)
     return read_session(run)

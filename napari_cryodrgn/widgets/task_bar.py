@@ -14,7 +14,14 @@ STEPS = 1000
 
 
 class TaskBar(QWidget):
-    """Follows one task at a time; hidden while there is none and nothing to tell."""
+    """Follows one task at a time; hidden while there is none and nothing to tell.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+    pausable : bool
+        Whether it has a button that pauses the task.
+    """
 
     def __init__(self, parent: QWidget | None = None, *, pausable: bool = True) -> None:
         super().__init__(parent)
@@ -51,8 +58,15 @@ class TaskBar(QWidget):
         layout.addWidget(self.notices)
         self._body.setVisible(False)
 
-    def follow(self, task: TaskHandle) -> TaskHandle:
-        """Show this task until it ends; a failure stays until it is dismissed."""
+    def follow(self, task: TaskHandle, *, tells_failure: bool = True) -> TaskHandle:
+        """Show this task until it ends; a failure stays until it is dismissed.
+
+        Parameters
+        ----------
+        task : TaskHandle
+        tells_failure : bool
+            Whether a failure is shown here, or by somebody else.
+        """
         self.task = task
         self.notices.clear()
         self._title.setText(task.title)
@@ -64,9 +78,12 @@ class TaskBar(QWidget):
         self.cancel_button.setEnabled(True)
         task.progressed.connect(self._show_progress)
         task.paused_changed.connect(self._show_pause)
-        task.failed.connect(self._show_failure)
+        if tells_failure:
+            task.failed.connect(self._show_failure)
         task.finished.connect(self._end)
         self._body.setVisible(True)
+        if task.progress is not None:
+            self._show_progress(task.progress)
         return task
 
     def stop(self) -> None:

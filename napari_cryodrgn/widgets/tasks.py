@@ -7,6 +7,7 @@ within the generator that the worker runs, and comes out as a `Failure`.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QThreadPool, Signal
@@ -21,12 +23,29 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.torch_guard import keep_triton_out
+from napari_cryodrgn.widgets.advice import advised
 from napari_cryodrgn.widgets.window_words import input_message
 
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.05
 """Shortest time between two reports to the window; a task may report far more often."""
+
+SYSTEM_HINTS = {
+    errno.ENOSPC: "Free some space on this disk, or choose a folder on another one.",
+    errno.EDQUOT: "Your quota on this disk is used up: free some space, or choose another disk.",
+    errno.EACCES: "Choose a folder or file that you may use, or have its permissions changed.",
+    errno.EROFS: "This disk takes no files: choose a folder on another one.",
+    errno.ENOENT: "See whether it was moved, renamed or deleted.",
+    errno.EIO: "The disk or the network drive does not answer: see whether it is still there.",
+    errno.ESTALE: "The network drive was taken away and came back: open the run again.",
+}
+"""What to do where the system refuses."""
+
+REPORT = (
+    "Try again; files that were saved are whole. If it happens again, copy the details and "
+    "report them with what you did."
+)
 
 WORKER_THREADS = 8
 """Threads that the pool has at least: a training holds one for hours."""
@@ -115,13 +134,44 @@ def failure_of(error: Exception) -> Failure:
     details = "".join(traceback.format_exception(error))
     logger.error("A task failed", exc_info=error)
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return Failure(
-            "There is not enough memory. Choose a smaller batch, box or network.", details
-        )
+        hint = "Choose a smaller batch, box or network, or close what else needs memory."
+        return Failure(advised("There is not enough memory.", hint), details)
     if isinstance(error, OSError):
-        return Failure(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), details)
+        words = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        return Failure(advised(words, SYSTEM_HINTS.get(error.errno or 0, "")), details)
     text = str(error).strip().splitlines()
-    return Failure(f"{type(error).__name__}: {text[0] if text else 'no message'}", details)
+    words = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    return Failure(advised(f"Something went wrong that was not foreseen. {words}", REPORT), details)
+
+
+class RunningTasks(QObject):
+    """The tasks of all windows that run now; keeps none of them alive.
+
+    Attributes
+    ----------
+    changed : Signal
+        One has begun or ended.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks: list[ref[TaskHandle]] = []
+
+    @property
+    def tasks(self) -> list[TaskHandle]:
+        """Them, in the order they were begun."""
+        found = (weak() for weak in self._tasks)
+        return [task for task in found if task is not None and task.running]
+
+    def add(self, task: TaskHandle) -> None:
+        """One begins."""
+        self._tasks = [*map(ref, self.tasks), ref(task)]
+        self.changed.emit()
+
+
+RUNNING = RunningTasks()
 
 
 class TaskHandle(QObject):
@@ -142,6 +192,8 @@ class TaskHandle(QObject):
         super().__init__()
         self.title = title
         self.running = True
+        self.begun = time.monotonic()
+        self.progress: Progress | None = None
         self._outcome: _Result | Failure | None = None
         pool = QThreadPool.globalInstance()
         pool.setMaxThreadCount(max(WORKER_THREADS, pool.maxThreadCount()))
@@ -154,6 +206,7 @@ class TaskHandle(QObject):
 
     def start(self) -> None:
         """Begin."""
+        RUNNING.add(self)
         self._worker.start()
 
     @property
@@ -191,6 +244,7 @@ class TaskHandle(QObject):
 
     def _take(self, value: object) -> None:
         if isinstance(value, Progress):
+            self.progress = value
             self.progressed.emit(value)
         elif isinstance(value, _Result | Failure):
             self._outcome = value
@@ -200,6 +254,7 @@ class TaskHandle(QObject):
 
     def _end(self) -> None:
         self.running = False
+        RUNNING.changed.emit()
         self._worker.handle = None
         if isinstance(self._outcome, _Result):
             self.done.emit(self._outcome.value)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.widgets.advice import advice_for, advised
 
 LONG_MESSAGE = 240
 """Characters above which a message is cut down to what matters; the rest is a detail."""
@@ -27,9 +28,11 @@ def input_message(error: InputError) -> tuple[str, str]:
         The message, with settings named as in the window, and the whole of it
         where it had to be cut; "" where it had not.
     """
+    hint = in_window_words(error.hint or advice_for(error.problem))
     whole = in_window_words(str(error))
     if len(whole) <= LONG_MESSAGE:
-        return whole, ""
+        text = whole if error.hint is None else whole.removesuffix(f". {hint}")
+        return advised(text, hint), ""
     # Places that were looked at are listed after the problem itself.
     problem = error.problem.partition("; tried ")[0]
     where = [] if error.file is None else [error.file.name]
@@ -37,9 +40,7 @@ def input_message(error: InputError) -> tuple[str, str]:
         shown = "" if error.value is None else f" = {_shortened(str(error.value))}"
         where.append(f"{error.field}{shown}")
     short = ": ".join([*where, problem])
-    if error.hint is not None:
-        short += f". {error.hint}"
-    return in_window_words(short), whole
+    return advised(in_window_words(short), hint), whole
 
 
 def in_window_words(text: str) -> str:

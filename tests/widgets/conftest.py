@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gui") and not there:
             item.add_marker(pytest.mark.skip(reason="no display: run under xvfb-run"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What windows remember for their user stays out of the home of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("user_data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("platformdirs.user_data_path", lambda name: folder / name)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,8 @@ def outermost(dock: LatentDock) -> int:
 def test_an_empty_dock_says_what_to_do_next(viewer, settle):
     dock = LatentDock(viewer)
     viewer.window.add_dock_widget(dock, name="Latent space")
-    settle(dock.empty.isVisible)
-    assert dock.empty.action.text() == "Open a run…"
+    settle(dock.start_page.isVisible)
+    assert dock.start_page.run_button.text() == "Open a run…"
 
 
 def test_the_mouse_picks_names_and_moves_and_keys_do_nothing(qtbot, open_dock, settle):
@@ -231,7 +231,7 @@ def test_what_a_run_lacks_is_named_and_what_is_no_run_changes_nothing(
     empty = tmp_path / "empty"
     empty.mkdir()
     dock.open_run(empty)
-    settle(lambda: "no run folder" in dock.tasks.notices.text())
+    settle(lambda: "no run folder" in dock.notices.text())
     assert session_for(viewer).run is run
 
 
