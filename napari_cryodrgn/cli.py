@@ -17,6 +17,7 @@ import typer
 from napari_cryodrgn import __version__
 from napari_cryodrgn.commandline.backproject import backproject
 from napari_cryodrgn.commandline.benchmark import app as benchmark_app
+from napari_cryodrgn.commandline.cache import app as cache_app
 from napari_cryodrgn.commandline.compare import compare
 from napari_cryodrgn.commandline.convergence import convergence
 from napari_cryodrgn.commandline.display import has_display, require_display
@@ -401,3 +402,4 @@ app.command()(select)
 app.command()(cluster)
 app.command()(embed)
 app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(cache_app, name="cache")

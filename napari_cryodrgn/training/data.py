@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 import torch
 from torch import Tensor
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.ctf import ctf_2d
-from napari_cryodrgn.imaging.lattice import Lattice
-from napari_cryodrgn.imaging.prepare import to_hartley
-from napari_cryodrgn.imaging.shift import shift_values, shifts_in_pixels
 from napari_cryodrgn.particles import ParticleRows, Particles
 from napari_cryodrgn.progress import Stopwatch, Task
+from napari_cryodrgn.training.cached_rows import CachedRows, Tell, quietly
+from napari_cryodrgn.training.distributed import agreed
+from napari_cryodrgn.training.epoch_order import EpochOrder
+from napari_cryodrgn.training.preparation import Preparation, shifts_of
+from napari_cryodrgn.training.prepared_images import HeldImages, PreparedImages
 from napari_cryodrgn.training.records import TrainingProgress
+from napari_cryodrgn.training.streamed_images import StreamedImages
 
 # Share of the memory now free that prepared images may take; the rest is for
 # the model, the window and everything else on the computer.
@@ -25,85 +30,38 @@ MEMORY_SHARE = 0.5
 # Pixels transformed at a time: some milliseconds of work, so that a report or a
 # request to stop never waits long.
 CHUNK_PIXELS = 1 << 20
+# Pixels (4 bytes each) that are prepared before the first step, which takes seconds.
+# Larger sets are prepared while the first epoch runs.
+PIXELS_AT_ONCE = 1 << 26
 
 
-@dataclass(frozen=True, eq=False)
-class Preparation:
-    """How an image becomes the values that the model is compared with.
-
-    Parameters
-    ----------
-    lattice : Lattice
-        Frequencies of the transform.
-    pixels : (P,) int64 tensor
-        The pixels kept, as positions on the lattice.
-    invert : bool
-        Whether the contrast is inverted.
-    window : (box, box) tensor or None
-        Factor that fades the corners out.
-    norm : (float, float)
-        Mean and standard deviation divided out of the transform.
-    """
-
-    lattice: Lattice
-    pixels: Tensor
-    invert: bool
-    window: Tensor | None
-    norm: tuple[float, float]
-
-    def __call__(self, images: npt.NDArray[np.float32], shifts: npt.NDArray[np.float32]) -> Tensor:
-        """Normalised Hartley transforms of centred images on the pixels kept.
-
-        Parameters
-        ----------
-        images : (n, box, box) float32 array
-        shifts : (n, 2) float32 array
-            Shift (x, y) that centres each, as a fraction of the box.
-
-        Returns
-        -------
-        (n, P) float32 tensor
-        """
-        transforms = to_hartley(torch.tensor(images), invert=self.invert, window=self.window)
-        values = transforms.reshape(len(images), -1).index_select(1, self.pixels)
-        values = (values - self.norm[0]) / self.norm[1]
-        pixels = shifts_in_pixels(torch.tensor(shifts), self.lattice.box)
-        # A disc is point-symmetric, so it can be shifted without the rest.
-        return shift_values(values, pixels, self.lattice.coords[self.pixels])
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedImages:
-    """Prepared images, held in memory or prepared when asked for.
+@dataclass(frozen=True)
+class CacheChoice:
+    """Where images that do not fit in memory are kept prepared.
 
     Parameters
     ----------
-    particles : Particles
-        Whose images they are.
-    preparation : Preparation
-        How they are prepared.
-    values : (N, P) float32 tensor or None
-        All of them; None where they are prepared when asked for.
+    folder : Path
+    tell : callable
+        Given lines for the log, from another thread.
+    writes : bool
+        Whether this process writes a cache where there is none.
     """
 
-    particles: Particles
-    preparation: Preparation
-    values: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.particles)
-
-    def batch(self, positions: Tensor) -> Tensor:
-        """Prepared images at the given positions, (B, P) on the CPU."""
-        if self.values is not None:
-            return self.values.index_select(0, positions)
-        return _prepare(self.particles, self.preparation, positions.numpy())
+    folder: Path
+    tell: Tell
+    writes: bool = True
 
 
 def prepare_images(
-    particles: Particles, preparation: Preparation, *, max_bytes: int | None = None
+    particles: Particles,
+    preparation: Preparation,
+    *,
+    max_bytes: int | None = None,
+    lazy: bool | None = None,
+    cache: CacheChoice | None = None,
 ) -> Task[PreparedImages]:
-    """Read every image once, check its pixels, and keep it prepared where it fits.
+    """Prepare images, a small set at once and others when they are asked for.
 
     Parameters
     ----------
@@ -113,32 +71,51 @@ def prepare_images(
         How the images are prepared.
     max_bytes : int, optional
         Memory that prepared images may take; a share of what is free by default.
-        Beyond it they are only checked here and prepared for each batch.
+    lazy : bool, optional
+        Whether epochs go by chunks of neighbours, and images are read from disk;
+        so where they do not fit in memory if not given.
+    cache : CacheChoice, optional
+        Keeps images prepared that are not held in memory; without they are prepared
+        anew each time.
 
     Returns
     -------
     PreparedImages
-        The values are the same either way.
+        Those that are not held in memory are rounded to half precision.
 
     Raises
     ------
     InputError
-        Where a pixel is NaN or infinite; names the image.
+        Where a pixel is NaN or infinite, here or when the image is read; names the image.
     """
+    shifts_of(particles)
     n_images, n_pixels = len(particles), len(preparation.pixels)
     if max_bytes is None:
         max_bytes = int(psutil.virtual_memory().available * MEMORY_SHARE)
     fits = n_images * n_pixels * 4 <= max_bytes
-    values = torch.empty((n_images, n_pixels)) if fits else None
-    chunk = max(1, CHUNK_PIXELS // particles.box**2)
+    # The order depends on it, so that all processes of a training must agree.
+    chunked = bool(agreed(int(not fits if lazy is None else lazy)))
+    if chunked or not fits:
+        rows = None
+        if cache is not None:
+            rows = CachedRows(
+                cache.folder, particles, preparation, quietly(cache.tell), writes=cache.writes
+            )
+        return StreamedImages(particles, preparation, chunked, rows)
+    there = np.zeros(n_images, dtype=np.bool_)
+    held = HeldImages(particles, preparation, torch.empty((n_images, n_pixels)), there)
+    if n_images * particles.box**2 <= PIXELS_AT_ONCE:
+        yield from _prepare_all(held)
+    return held
+
+
+def _prepare_all(images: HeldImages) -> Task[None]:
+    n_images = len(images)
+    chunk = max(1, CHUNK_PIXELS // images.particles.box**2)
     watch = Stopwatch(n_images)
     for start in range(0, n_images, chunk):
-        positions = np.arange(start, min(start + chunk, n_images))
-        if values is None:
-            _read(particles, positions)
-        else:
-            values[start : start + chunk] = _prepare(particles, preparation, positions)
-        done = start + len(positions)
+        done = min(start + chunk, n_images)
+        images.batch(torch.arange(start, done))
         yield TrainingProgress(
             done,
             n_images,
@@ -148,40 +125,6 @@ def prepare_images(
             images_done=done,
             n_images=n_images,
         )
-    return PreparedImages(particles, preparation, values)
-
-
-def check_pixels(particles: Particles, positions: npt.NDArray[np.int64]) -> Task[None]:
-    """Look at some images and raise `InputError` for the first that is not all numbers."""
-    chunk = max(1, CHUNK_PIXELS // particles.box**2)
-    for start in range(0, len(positions), chunk):
-        _read(particles, positions[start : start + chunk])
-        yield TrainingProgress(
-            start, len(positions), "Checking images", phase="preparing", n_images=len(positions)
-        )
-
-
-def _prepare(
-    particles: Particles, preparation: Preparation, positions: npt.NDArray[np.int64]
-) -> Tensor:
-    if particles.poses is None:
-        raise InputError("these particles have no poses", file=particles.source.path)
-    return preparation(_read(particles, positions), particles.poses.shifts[positions])
-
-
-def _read(particles: Particles, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Images at the positions; `InputError` where a pixel is no finite number."""
-    images = particles.images.read(positions)
-    finite = np.isfinite(images).all(axis=(1, 2))
-    if not finite.all():
-        row = int(particles.rows.rows[positions[np.argmin(finite)]])
-        raise InputError(
-            "this image holds NaN or infinite pixels",
-            file=particles.source.path,
-            field="image (counted from 1)",
-            value=row + 1,
-        )
-    return images
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +147,11 @@ class Batch:
     encoder_input: Tensor
     rotations: Tensor
     ctf: Tensor | None
+
+    def part(self, where: slice) -> Batch:
+        """Some of its particles."""
+        ctf = None if self.ctf is None else self.ctf[where]
+        return Batch(self.observed[where], self.encoder_input[where], self.rotations[where], ctf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,9 +192,39 @@ class TrainingSet:
         """Rows of the source table that the particles are."""
         return self.images.particles.rows
 
+    def order(self, seed: int, epoch: int) -> EpochOrder:
+        """In which order an epoch looks at the particles."""
+        return self.images.order(seed, epoch)
+
     def batch(self, positions: Tensor) -> Batch:
         """The particles at the given positions (a CPU tensor)."""
-        values, ctf = self._values_and_ctf(positions)
+        return self._batch(positions, self.images.batch(positions).to(self.device))
+
+    @contextlib.contextmanager
+    def batches(self, order: EpochOrder, places: Sequence[slice]) -> Iterator[Iterator[Batch]]:
+        """The particles at successive places of an order, read ahead where they must be read."""
+        with self.images.batches(order, places, self.device) as found:
+            yield (
+                self._batch(order.positions[place], values)
+                for place, values in zip(places, found, strict=True)
+            )
+
+    @contextlib.contextmanager
+    def encoder_inputs(self, places: Sequence[slice]) -> Iterator[Iterator[Tensor]]:
+        """What the encoder sees of particles at successive places of the set, (B, E) each."""
+        order = self.images.stored_order()
+        with self.images.batches(order, places, self.device) as found:
+            yield (
+                self._encoder_input(order.positions[place], values)
+                for place, values in zip(places, found, strict=True)
+            )
+
+    def encoder_input(self, positions: Tensor) -> Tensor:
+        """What the encoder sees of the particles at the given positions, (B, E)."""
+        return self._encoder_input(positions, self.images.batch(positions).to(self.device))
+
+    def _batch(self, positions: Tensor, values: Tensor) -> Batch:
+        ctf = self._ctf(positions)
         flipped = values if ctf is None else values * ctf.sign()
         return Batch(
             _columns(values, self.decoder_pixels),
@@ -255,23 +233,15 @@ class TrainingSet:
             None if ctf is None else _columns(ctf, self.decoder_pixels),
         )
 
-    def encoder_input(self, positions: Tensor) -> Tensor:
-        """What the encoder sees of the particles at the given positions, (B, E)."""
-        values, ctf = self._values_and_ctf(positions)
+    def _encoder_input(self, positions: Tensor, values: Tensor) -> Tensor:
+        ctf = self._ctf(positions)
         return _columns(values if ctf is None else values * ctf.sign(), self.encoder_pixels)
 
-    def _values_and_ctf(self, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-        values = self.images.batch(positions).to(self.device, non_blocking=True)
+    def _ctf(self, positions: Tensor) -> Tensor | None:
         if self.ctf_parameters is None or self.frequencies is None:
-            return values, None
+            return None
         parameters = self.ctf_parameters.index_select(0, positions.to(self.device))
-        return values, ctf_2d(self.frequencies, parameters)
-
-
-def kept_pixels(encoder_disc: Tensor | None, decoder_disc: Tensor) -> Tensor:
-    """Lattice positions that either disc has, (P',) int64 in lattice order."""
-    both = decoder_disc if encoder_disc is None else decoder_disc | encoder_disc
-    return torch.nonzero(both).reshape(-1)
+        return ctf_2d(self.frequencies, parameters)
 
 
 def training_set(

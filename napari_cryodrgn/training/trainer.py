@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Stopwatch, Task
-from napari_cryodrgn.training.data import TrainingSet
-from napari_cryodrgn.training.distributed import is_first, part_of
+from napari_cryodrgn.training.data import Batch, TrainingSet
+from napari_cryodrgn.training.distributed import is_first, own_places, part_of
 from napari_cryodrgn.training.learning_rate import RateSchedule
 from napari_cryodrgn.training.loss import Loss
-from napari_cryodrgn.training.randomness import generator, image_order
+from napari_cryodrgn.training.randomness import generator
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 from napari_cryodrgn.training.schedule import BetaSchedule
 from napari_cryodrgn.training.step import TrainingState, compared_points, training_step
@@ -88,7 +88,12 @@ def train_epochs(
     n_left = (course.n_epochs - finished) * len(particles)
     watch = Stopwatch(n_left)
     for epoch in range(finished + 1, course.n_epochs + 1):
-        metrics = yield from _train_epoch(state, particles, course, epoch, finished, watch)
+        order = particles.order(course.seed, epoch)
+        places = own_places(len(particles), course.batch_size)
+        with particles.batches(order, places) as batches:
+            metrics = yield from _train_epoch(
+                state, particles, order.positions, batches, course, epoch, finished, watch
+            )
         saved = yield from save(metrics)
         done = epoch * len(particles)
         yield TrainingProgress(
@@ -113,6 +118,8 @@ def train_epochs(
 def _train_epoch(
     state: TrainingState,
     particles: TrainingSet,
+    order: Tensor,
+    batches: Iterator[Batch],
     course: Course,
     epoch: int,
     finished: int,
@@ -122,7 +129,6 @@ def _train_epoch(
     n_images, zdim = len(particles), state.vae.zdim
     compared = compared_points(state.vae)
     poses = state.poses if state.poses is not None and state.poses.begins(epoch) else None
-    order = image_order(course.seed, epoch, n_images)
     noise_source = generator(course.seed, "noise", epoch)
     losses = EpochLosses(order, course.batch_size, particles, epoch)
     seen_before = (epoch - 1) * n_images
@@ -141,7 +147,7 @@ def _train_epoch(
         loss = training_step(
             state,
             compared,
-            particles.batch(positions[part.where]),
+            next(batches),
             noise,
             beta=beta,
             beta_control=course.beta_control,

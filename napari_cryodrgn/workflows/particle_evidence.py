@@ -147,12 +147,8 @@ def _inputs(
 def _prepared(particles: Particles, model: LoadedModel) -> Task[TrainingSet]:
     """The images as a training on them would take them."""
     from napari_cryodrgn.imaging.prepare import window_mask
-    from napari_cryodrgn.training.data import (
-        Preparation,
-        kept_pixels,
-        prepare_images,
-        training_set,
-    )
+    from napari_cryodrgn.training.data import prepare_images, training_set
+    from napari_cryodrgn.training.preparation import Preparation, kept_pixels
 
     lattice = model.vae.lattice.to("cpu")
     disc = lattice.disc(lattice.box // 2)

@@ -18,17 +18,18 @@ from napari_cryodrgn.model.vae import VAE, build_vae
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.run import RunFolder
+from napari_cryodrgn.training.cache_folder import folder_of
 from napari_cryodrgn.training.data import (
-    Preparation,
+    CacheChoice,
     TrainingSet,
-    check_pixels,
-    kept_pixels,
     prepare_images,
     training_set,
 )
 from napari_cryodrgn.training.device import choose_device
-from napari_cryodrgn.training.distributed import agreed, own_device
+from napari_cryodrgn.training.distributed import agreed, is_first, own_device, started_together
 from napari_cryodrgn.training.lock import refuse_if_locked
+from napari_cryodrgn.training.log import log_line
+from napari_cryodrgn.training.preparation import CheckedImages, Preparation, kept_pixels
 from napari_cryodrgn.training.randomness import draw_seed, generator
 from napari_cryodrgn.training.records import TrainingProgress
 from napari_cryodrgn.training.resume import require_same_options, restore
@@ -36,7 +37,6 @@ from napari_cryodrgn.training.source import RunSource, read_run_source, require_
 from napari_cryodrgn.workflows.background import in_thread
 
 ROWS_FILE = "rows.pkl"
-NORM_SAMPLES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,8 @@ def gather_inputs(config: TrainingConfig, run: RunFolder) -> Task[TrainingInputs
         norm = yield from _measure_norm(config, particles)
     elif not (np.isfinite(norm).all() and norm[1] > 0):
         raise InputError("this is no mean and standard deviation", field="--norm", value=norm)
-    prepared = yield from _prepare(config, particles, vae, norm, device)
+    lazy = config.lazy or None if begun is None else bool(begun.training.get("lazy", False))
+    prepared = yield from _prepare(config, run, particles, vae, norm, device, lazy)
     return TrainingInputs(
         particles, whole_table, source, prepared, vae.to(device), norm, seed, begun
     )
@@ -207,28 +208,31 @@ def _read_particles(config: TrainingConfig) -> Task[tuple[Particles, Particles |
 
 def _measure_norm(config: TrainingConfig, particles: Particles) -> Task[tuple[float, float]]:
     n_images = len(particles)
-    sample = np.arange(0, n_images, max(1, n_images // NORM_SAMPLES))
-    yield from check_pixels(particles, sample)
     report = TrainingProgress(
         0, None, "Measuring the contrast of the images", phase="preparing", n_images=n_images
     )
     try:
         return (
             yield from in_thread(
-                lambda: measure_norm(particles.images, invert=config.invert_data), report
+                lambda: measure_norm(CheckedImages(particles), invert=config.invert_data), report
             )
         )
     except InputError as error:
+        if error.file is not None:
+            raise
         raise InputError(error.problem, file=config.particles, field=error.field) from error
 
 
 def _prepare(
     config: TrainingConfig,
+    run: RunFolder,
     particles: Particles,
     vae: VAE,
     norm: tuple[float, float],
     device: torch.device,
+    lazy: bool | None,
 ) -> Task[TrainingSet]:
+    """The images as training takes them; `lazy` is None where it depends on the memory."""
     lattice = vae.lattice
     encoder_disc = None if vae.encoder is None else vae.encoder_disc
     decoder_disc = lattice.disc(lattice.box // 2)
@@ -239,5 +243,12 @@ def _prepare(
         window=window_mask(lattice.box, config.window_r) if config.window else None,
         norm=norm,
     )
-    images = yield from prepare_images(particles, preparation)
+
+    def tell(text: str) -> None:
+        if is_first():
+            log_line(run.log, text)
+
+    folder = folder_of(config.cache)
+    cache = None if folder is None else CacheChoice(folder, tell, writes=started_together() == 1)
+    images = yield from prepare_images(particles, preparation, lazy=lazy, cache=cache)
     return training_set(images, encoder_disc, decoder_disc, device)

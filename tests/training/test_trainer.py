@@ -13,10 +13,11 @@ from napari_cryodrgn.imaging.prepare import measure_norm
 from napari_cryodrgn.model.vae import build_vae
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Task, run_to_end
-from napari_cryodrgn.training.data import Preparation, TrainingSet, kept_pixels, prepare_images
+from napari_cryodrgn.training.data import TrainingSet, prepare_images
 from napari_cryodrgn.training.data import training_set as make_training_set
 from napari_cryodrgn.training.embed import embed
 from napari_cryodrgn.training.optimiser import build_optimiser
+from napari_cryodrgn.training.preparation import Preparation, kept_pixels
 from napari_cryodrgn.training.randomness import generator
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
 from napari_cryodrgn.training.schedule import beta_schedule
