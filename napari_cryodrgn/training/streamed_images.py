@@ -79,7 +79,7 @@ class StreamedImages(PreparedImages):
         self, order: EpochOrder, places: Sequence[slice], device: torch.device
     ) -> Iterator[Iterator[Tensor]]:
         """See `PreparedImages.batches`."""
-        wanted = np.concatenate([np.arange(len(order.positions))[place] for place in places])
+        wanted = np.concatenate([np.arange(place.start, place.stop) for place in places])
         edges = np.searchsorted(wanted, order.bounds)
         positions = order.positions.numpy()[wanted]
 
