@@ -295,6 +295,12 @@ def _remarks(
     run: OpenRun, chosen: ParticleRows, table: ParticleTable | None, n_targets: int
 ) -> list[str]:
     notes = []
+    refined = run.folder.poses(run.epoch)
+    if table is not None and refined.is_file():
+        notes.append(
+            f"angles and shifts in it are those of {table.source.path.name}; those that the run "
+            f"has refined are in {refined.name}, in the order of the run's particles"
+        )
     if table is not None:
         references = table.references
         names = pd.MultiIndex.from_arrays([references.file_numbers, references.sections])

@@ -11,8 +11,7 @@ import pandas as pd
 
 from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.imaging.rotation import check_rotations, euler_from_rotations
-from napari_cryodrgn.io.pickles import Latents, load_pickle, read_latents
+from napari_cryodrgn.io.pickles import Latents, read_latents
 from napari_cryodrgn.io.run_config import read_run_config
 from napari_cryodrgn.latent.space import LatentSpace, make_latent_space
 from napari_cryodrgn.particles import ParticleRows, Particles
@@ -27,6 +26,7 @@ from napari_cryodrgn.workflows.analysis_files import (
 from napari_cryodrgn.workflows.cluster_files import restored
 from napari_cryodrgn.workflows.findings import Problem, RunInputs
 from napari_cryodrgn.workflows.outliers import restored_columns
+from napari_cryodrgn.workflows.refined_poses import RefinedPoses, read_refined_poses
 from napari_cryodrgn.workflows.run_inputs import find_inputs, with_box
 
 
@@ -45,7 +45,8 @@ class OpenRun:
     latent : LatentSpace or None
         Its latent space; None for a single volume, or where the latents are missing.
     particles : Particles or None
-        Its particles, where table and images are found.
+        Its particles, where table and images are found; at the poses that the run had refined
+        by that epoch, where it did.
     analysis : AnalysisFolder or None
         ``analyze.N`` of the epoch.
     volumes : tuple of AnalysisVolume
@@ -120,9 +121,15 @@ def open_run(path: str | Path, epoch: int | None = None, before: OpenRun | None 
     analysis = None
     if number is not None and folder.analysis(number).path.is_dir():
         analysis = folder.analysis(number)
-    latent = None
+    particles, metadata, latent = inputs.particles, inputs.metadata, None
+    counted = particles if latents is None else latents.mu
+    n = None if counted is None else len(counted)
+    refined = _refined(folder, number, config, n, found)
+    if refined is not None:
+        metadata = _with_poses(metadata, refined, 0 if config is None else config.box)
+        particles = None if particles is None else refined.of(particles)
     if latents is not None and inputs.rows is not None:
-        latent = _latent_space(folder, number, latents, inputs.rows, inputs.metadata, found)
+        latent = _latent_space(folder, number, latents, inputs.rows, metadata, found)
         latent, unusable = restored(latent, folder)
         latent, unread = restored_columns(latent, folder)
         problems += [Problem(f"A saved clustering or embedding: {one}") for one in unusable]
@@ -134,7 +141,7 @@ def open_run(path: str | Path, epoch: int | None = None, before: OpenRun | None 
         config,
         number,
         latent,
-        inputs.particles,
+        particles,
         analysis,
         tuple(_volumes(folder, number, analysis)),
         weights,
@@ -235,11 +242,6 @@ def _latent_space(
             read = found.attempt("These cluster labels cannot be used", read_labels, path, n, count)
             if read is not None:
                 labels[f"kmeans{count}"] = read
-    refined = folder.poses(epoch)
-    if refined.is_file():
-        angles = found.attempt("The refined poses cannot be used", _refined_angles, refined, n)
-        if angles is not None:
-            metadata = _with_angles(metadata, angles)
     return make_latent_space(
         latents.mu,
         rows,
@@ -251,27 +253,27 @@ def _latent_space(
     )
 
 
-def _refined_angles(path: Path, n: int) -> pd.DataFrame:
-    """Euler angles of ``pose.N.pkl``.
+def _refined(
+    folder: RunFolder, epoch: int | None, config: RunConfig | None, n: int | None, found: RunInputs
+) -> RefinedPoses | None:
+    """Poses that the run had refined by that epoch."""
+    path = folder.poses(epoch)
+    if n is None or not path.is_file():
+        return None
+    refined = found.attempt("The refined poses cannot be used", read_refined_poses, path, n, config)
+    if refined is not None and refined.shifts is None:
+        found.problems.append(
+            Problem(f"The unit of the shifts in {path.name} is not known: given poses are used")
+        )
+    return refined
 
-    Its shifts are not looked at: those of abinit are in pixels, of other
-    commands in fractions of the box, and nothing in the file says which.
-    """
-    content = load_pickle(path)
-    rotations = np.asarray(content[0] if isinstance(content, tuple) else content)
-    check_rotations(rotations, file=path)
-    if len(rotations) != n:
-        raise InputError(f"it has {len(rotations)} poses where the run has {n}", file=path)
-    rot, tilt, psi = euler_from_rotations(rotations)
-    return pd.DataFrame({"angle_rot": rot, "angle_tilt": tilt, "angle_psi": psi})
 
-
-def _with_angles(metadata: pd.DataFrame | None, angles: pd.DataFrame) -> pd.DataFrame:
-    """Metadata with the angles that the run has refined beside those it began with."""
+def _with_poses(metadata: pd.DataFrame | None, refined: RefinedPoses, box: int) -> pd.DataFrame:
+    """Metadata with the poses that the run has refined beside those it began with."""
+    columns = refined.columns(box)
     if metadata is None:
-        return angles
-    refined = angles.add_prefix("refined_")
-    return pd.concat([metadata.reset_index(drop=True), refined], axis=1)
+        return columns.rename(columns=lambda name: name.removeprefix("refined_"))
+    return pd.concat([metadata.reset_index(drop=True), columns], axis=1)
 
 
 def _weights(folder: RunFolder, epoch: int | None, found: RunInputs) -> Path | None:

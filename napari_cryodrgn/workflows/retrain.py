@@ -7,7 +7,7 @@ from pathlib import Path
 from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders
-from napari_cryodrgn.io.pickles import write_indices
+from napari_cryodrgn.io.pickles import write_indices, write_poses
 from napari_cryodrgn.particles import ParticleRows
 from napari_cryodrgn.workflows.continue_run import recorded_config
 from napari_cryodrgn.workflows.open_run import OpenRun
@@ -19,7 +19,8 @@ def retrain_config(
 ) -> TrainingConfig:
     """The options that train anew, as a run was trained, on some of its particles.
 
-    Their indices are written beside the new run folder, as ``<name>.ind.pkl``.
+    Their indices are written beside the new run folder, as ``<name>.ind.pkl``; where the run
+    has refined poses, so are these, as ``<name>.poses.pkl``, for the new run to begin with.
 
     Parameters
     ----------
@@ -57,12 +58,19 @@ def retrain_config(
     if from_weights and run.weights is None:
         raise InputError("this epoch has no weights to start from", file=run.folder.path)
     config = recorded_config(run.folder)
+    files = {name: path for name, path in run.files.items() if getattr(config, name, None)}
+    poses = None
+    if run.particles is not None and run.folder.poses(run.epoch).is_file():
+        poses = run.particles.at(run.particles.rows.positions_of(kept)).poses
     ind = target.with_name(f"{target.name}.ind.pkl")
     with making_folders(target.parent):
         write_indices(ind, kept)
+        if poses is not None:
+            files["poses"] = target.with_name(f"{target.name}.poses.pkl")
+            write_poses(files["poses"], poses)
     return config.model_copy(
         update={
-            **{name: path for name, path in run.files.items() if getattr(config, name, None)},
+            **files,
             "ind": ind,
             "outdir": target,
             "load": str(run.weights) if from_weights else None,

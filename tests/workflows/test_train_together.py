@@ -17,7 +17,7 @@ from napari_cryodrgn.config import TrainingConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import random_rotations
 from napari_cryodrgn.io.mrc import write_stack
-from napari_cryodrgn.io.pickles import read_latents, write_poses
+from napari_cryodrgn.io.pickles import read_latents, read_poses, write_poses
 from napari_cryodrgn.model.checkpoint import read_checkpoint
 from napari_cryodrgn.particles import Poses
 from napari_cryodrgn.progress import run_to_end
@@ -113,8 +113,9 @@ def words_of(config: TrainingConfig) -> list[str]:
 
 def test_two_processes_train_as_one(starter, inputs):
     """The same losses, weights and latents; only the first writes; one goes on alone."""
-    alone = run_to_end(train(config_for(inputs, "alone")))
-    config = config_for(inputs, "together")
+    refining = {"do_pose_sgd": True, "pose_lr": 1e-3}  # from the second epoch on
+    alone = run_to_end(train(config_for(inputs, "alone", **refining)))
+    config = config_for(inputs, "together", **refining)
     together = RunFolder(config.outdir)
     assert ended(start(starter, inputs, words_of(config))) == [0, 0]
     ours, theirs = read_metrics(together.metrics), read_metrics(alone.metrics)
@@ -127,6 +128,10 @@ def test_two_processes_train_as_one(starter, inputs):
     assert all(torch.allclose(a[name], b[name], atol=1e-4) for name in b)
     a, b = (read_latents(run.latents(N_EPOCHS)).mu for run in (together, alone))
     np.testing.assert_allclose(a, b, atol=1e-4)
+    one, other = (read_poses(run.poses(N_EPOCHS)) for run in (together, alone))
+    np.testing.assert_allclose(one.rotations, other.rotations, atol=1e-4)
+    np.testing.assert_allclose(one.shifts, other.shifts, atol=1e-4)
+    assert np.abs(one.rotations - read_poses(inputs / "poses.pkl").rotations).max() > 5e-4
     assert (inputs / "said1").read_text() == ""
     # Taken up by one process.
     again = config.model_copy(update={"load": "latest", "num_epochs": 3})
