@@ -165,6 +165,7 @@ class PoseRefinement:
         self._shifts = torch.nn.Parameter(torch.zeros((len(given), 2), device=home))
         self._device = device
         self._before = self._copies()
+        self._lr = lr
         self.optimiser = torch.optim.SparseAdam(
             [self._rotations, self._shifts], lr=lr, eps=ADAM_EPSILON
         )
@@ -175,6 +176,11 @@ class PoseRefinement:
     def begins(self, epoch: int) -> bool:
         """Whether poses change in an epoch, counted from 1."""
         return epoch > self.pretrain
+
+    def slow_down(self, share: float) -> None:
+        """Take steps of so large a share of the learning rate, from now on."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._lr * share
 
     def batch(self, positions: Tensor, where: slice) -> BatchPoses:
         """Poses of the images at the positions (a CPU tensor), of which `where` are computed."""

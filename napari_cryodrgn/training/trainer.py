@@ -143,7 +143,10 @@ def _train_epoch(
         beta = course.beta(seen + len(positions))
         if course.rate is not None:
             # Of the middle of the batch: the last one takes a step too.
-            _set_rate(state.optimiser, course.rate((seen + len(positions) / 2) / n_images))
+            rate = course.rate((seen + len(positions) / 2) / n_images)
+            _set_rate(state.optimiser, rate)
+            if poses is not None:
+                poses.slow_down(rate / course.rate(0))
         loss = training_step(
             state,
             compared,
