@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from napari_cryodrgn.model.vae import VAE
+from napari_cryodrgn.training.batch_parts import BatchParts
 from napari_cryodrgn.training.data import Batch
 from napari_cryodrgn.training.distributed import summed
 from napari_cryodrgn.training.fused_decoder import can_fuse, squared_error
@@ -33,6 +34,8 @@ class TrainingState:
         Whether the decoder's matrix products are in bfloat16 on a CPU.
     poses : PoseRefinement or None
         Poses and their optimiser; None where they stay as given.
+    parts : BatchParts
+        Into how many parts batches are cut, where memory is short.
     """
 
     vae: VAE
@@ -40,6 +43,7 @@ class TrainingState:
     scaler: torch.amp.GradScaler
     half: bool = False
     poses: PoseRefinement | None = None
+    parts: BatchParts = field(default_factory=BatchParts)
 
     @property
     def mixed_precision(self) -> bool:
@@ -150,18 +154,62 @@ def training_step(
     moved : BatchPoses, optional
         Poses to be used and refined, from ``state.poses``; those of the batch if not given.
     """
-    if moved is not None:
-        batch = moved.place(batch)
-    loss = _loss(state, compared, batch, noise, beta, beta_control)
-    state.optimiser.zero_grad(set_to_none=True)
-    state.scaler.scale(loss.total).backward()
     leaves = () if moved is None else moved.leaves
+
+    def gradients(parts: list[slice]) -> Loss:
+        state.optimiser.zero_grad(set_to_none=True)
+        for leaf in leaves:
+            leaf.grad = None
+        placed = batch if moved is None else moved.place(batch)
+        # The shifts of all parts are one computation, which each goes back through.
+        return _backward(
+            state, compared, placed, noise, parts, beta, beta_control, again=moved is not None
+        )
+
+    # The pull of `beta_control` is on the mean over the batch: no sum over parts.
+    most = None if beta_control is None else 1
+    loss = state.parts.run(gradients, len(batch.rotations), most=most)
     loss = summed((*state.vae.parameters(), *leaves), loss, weight)
     state.scaler.step(state.optimiser)
     if moved is not None and state.poses is not None:
         state.poses.step(moved, state.scaler)
     state.scaler.update()
     return loss
+
+
+def trial_step(
+    state: TrainingState, compared: ComparedPoints, batch: Batch, noise: Tensor | None
+) -> None:
+    """The work of a step that changes nothing, to be timed."""
+    _backward(state, compared, batch, noise, [slice(None)], 1.0, None)
+    state.optimiser.zero_grad(set_to_none=True)
+
+
+def _backward(
+    state: TrainingState,
+    compared: ComparedPoints,
+    batch: Batch,
+    noise: Tensor | None,
+    parts: list[slice],
+    beta: float,
+    beta_control: float | None,
+    *,
+    again: bool = False,
+) -> Loss:
+    """Add the gradients of a batch, part by part; its mean losses, detached."""
+    if len(parts) == 1:
+        loss = _loss(state, compared, batch, noise, beta, beta_control)
+        state.scaler.scale(loss.total).backward()
+        return Loss(*(term.detach() for term in loss))
+    sums = [torch.zeros((), device=batch.observed.device) for _ in Loss._fields]
+    for where in parts:
+        part = batch.part(where)
+        share = len(part.rotations) / len(batch.rotations)
+        own = None if noise is None else noise[where]
+        loss = _loss(state, compared, part, own, beta, beta_control)
+        state.scaler.scale(loss.total * share).backward(retain_graph=again)
+        sums = [old + share * term.detach() for old, term in zip(sums, loss, strict=True)]
+    return Loss(*sums)
 
 
 def _loss(

@@ -19,6 +19,8 @@ from napari_cryodrgn.model.checkpoint import write_checkpoint
 from napari_cryodrgn.model.loaded import LoadedModel
 from napari_cryodrgn.progress import Task
 from napari_cryodrgn.run import RunFolder
+from napari_cryodrgn.training.batch_parts import BatchParts
+from napari_cryodrgn.training.cached_rows import quietly
 from napari_cryodrgn.training.device import choose_device, cpu_threads, has_fast_bfloat16
 from napari_cryodrgn.training.distributed import (
     is_first,
@@ -48,6 +50,7 @@ from napari_cryodrgn.workflows.train_files import (
     write_new_run,
 )
 from napari_cryodrgn.workflows.train_inputs import TrainingInputs, gather_inputs, starting_weights
+from napari_cryodrgn.workflows.train_threads import choose_threads
 
 POSES_KEY = "pose_refinement"
 """Part of a checkpoint with the poses as they are trained, and their optimiser."""
@@ -107,9 +110,10 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
                     yield from _train(config, run, inputs)
             else:
                 yield from _train_along(config, run, inputs)
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            whose = "computer" if isinstance(error, MemoryError) else "GPU"
             raise InputError(
-                "the GPU's memory is full; finished epochs are kept",
+                f"the {whose}'s memory is full; finished epochs are kept",
                 field="--batch-size",
                 value=config.batch_size,
                 hint="Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
@@ -120,7 +124,7 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
 def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
     """Everything that writes; the lock is held."""
     remove_leftovers(run)
-    state = yield from _initial_state(config, inputs)
+    state = yield from _initial_state(config, run, inputs)
     finished = 0
     if inputs.begun is not None:
         finished = _take_up(config, run, inputs, state)
@@ -132,6 +136,9 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     _log_start(run, run_config, inputs, finished)
     if state.half:
         log_line(run.log, "The decoder multiplies in half precision (bfloat16)")
+    probe = yield from choose_threads(config, state, inputs.training_set)
+    if probe is not None:
+        log_line(run.log, f"Computing with {probe}")
     course = _course(config, inputs)
 
     def save(metrics: EpochMetrics) -> Task[bool]:
@@ -157,7 +164,7 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
 
 def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Task[None]:
     """What a process does that trains along with the first one: it writes nothing."""
-    state = yield from _initial_state(config, inputs)
+    state = yield from _initial_state(config, run, inputs)
     finished = 0 if inputs.begun is None else _take_up(config, run, inputs, state)
 
     def save(metrics: EpochMetrics) -> Task[bool]:
@@ -170,10 +177,13 @@ def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs)
     yield from train_epochs(state, inputs.training_set, course, save, finished=finished)
 
 
-def _initial_state(config: TrainingConfig, inputs: TrainingInputs) -> Task[TrainingState]:
+def _initial_state(
+    config: TrainingConfig, run: RunFolder, inputs: TrainingInputs
+) -> Task[TrainingState]:
     """The model with its optimiser, before the first step."""
     device = inputs.training_set.device
     # The first optimiser of a process imports much of torch, which takes a second.
+    parts = BatchParts(quietly(lambda text: log_line(run.log, text)) if is_first() else None)
     optimiser = yield from in_thread(
         lambda: build_optimiser(inputs.vae, config.schedule, lr=config.lr, wd=config.wd),
         TrainingProgress(0, None, "Setting up the optimiser", phase="preparing"),
@@ -181,7 +191,7 @@ def _initial_state(config: TrainingConfig, inputs: TrainingInputs) -> Task[Train
     poses = _pose_refinement(config, inputs)
     scaler = gradient_scaler(device, amp=config.amp)
     half = _computes_in_half(config, device)
-    return TrainingState(inputs.vae, optimiser, scaler, half=half, poses=poses)
+    return TrainingState(inputs.vae, optimiser, scaler, half=half, poses=poses, parts=parts)
 
 
 def _pose_refinement(config: TrainingConfig, inputs: TrainingInputs) -> PoseRefinement | None:

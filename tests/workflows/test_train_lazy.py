@@ -21,7 +21,7 @@ from napari_cryodrgn.model.checkpoint import read_checkpoint
 from napari_cryodrgn.particles import Poses
 from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.run import RunFolder
-from napari_cryodrgn.training import data, epoch_order
+from napari_cryodrgn.training import data, epoch_order, step
 from napari_cryodrgn.training.metrics import read_metrics
 from napari_cryodrgn.training.records import TrainingProgress
 from napari_cryodrgn.workflows.train import train
@@ -41,20 +41,20 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def config_for(inputs: Path, out: str, **options: object) -> TrainingConfig:
-    small = {"enc_dim": 8, "dec_dim": 8, "enc_layers": 1, "dec_layers": 1, "batch_size": 8}
+    usual: dict[str, object] = {
+        "enc_dim": 8,
+        "dec_dim": 8,
+        "enc_layers": 1,
+        "dec_layers": 1,
+        "batch_size": 8,
+    }
+    usual |= {"zdim": 2, "num_epochs": 3, "lr": 1e-3, "seed": 3, "device": "cpu", "threads": 1}
+    usual |= {"lazy": True, "cache": str(inputs / "cache")}
     return TrainingConfig(
         particles=inputs / "p.mrcs",
         poses=inputs / "poses.pkl",
         outdir=inputs / out,
-        zdim=2,
-        seed=3,
-        device="cpu",
-        threads=1,
-        **(
-            small
-            | {"num_epochs": 3, "lr": 1e-3, "lazy": True, "cache": str(inputs / "cache")}
-            | options
-        ),
+        **(usual | options),
     )
 
 
@@ -133,3 +133,41 @@ def test_cache_is_listed_and_cleaned(inputs: Path) -> None:
     assert list((inputs / "cache").iterdir()) == []
     missing = CliRunner().invoke(app, ["cache", "list", "--cache", str(inputs / "none")])
     assert missing.exit_code == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"do_pose_sgd": True, "pretrain": 0}, {"zdim": 0}])
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_full_memory_makes_smaller_parts_and_goes_on(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], error: type
+) -> None:
+    options = options | {"lazy": False, "num_epochs": 1}
+    whole = run_to_end(train(config_for(inputs, "whole", **options)))
+    compute = step._loss
+
+    def full(state: object, compared: object, batch: data.Batch, *rest: object) -> object:
+        if len(batch.rotations) > 4:
+            raise error("no memory")
+        return compute(state, compared, batch, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step, "_loss", full)
+    run = run_to_end(train(config_for(inputs, "parts", **options)))
+    assert run.log.read_text().count("in 2 parts of 4 images") == 1
+    first, second = (read_checkpoint(each.weights(1)).model_state for each in (whole, run))
+    for name, weights in first.items():
+        torch.testing.assert_close(weights, second[name], rtol=1e-3, atol=1e-4)
+    monkeypatch.setattr(step, "_loss", lambda *given: (_ for _ in ()).throw(error("no memory")))
+    with pytest.raises(InputError, match="memory is full"):
+        run_to_end(train(config_for(inputs, "none", **options)))
+
+
+def test_threads_are_chosen_and_written_down(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = run_to_end(train(config_for(inputs, "given")))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run = run_to_end(train(config_for(inputs, "chosen", threads=None)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert "CPU threads, the quickest of those tried" in run.log.read_text()
+    assert_same(given, run)
