@@ -68,7 +68,7 @@ class SessionDock(QWidget):
         self.session.join(self)
         keeper = session_keeper(self.viewer, self.session)
         keeper.join(self)
-        self._ending.undo.append(keeper.leave)
+        self._ending.undo.append(partial(keeper.leave, type(self).__name__, id(self)))
         self._ending.undo.append(partial(self.session.leave, id(self)))
         self.destroyed.connect(self._ending.come)
         watch_unexpected()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
@@ -89,8 +90,10 @@ class SessionKeeper(QObject):
         """Look at this dock too."""
         self._docks[type(dock).__name__] = dock
 
-    def leave(self) -> None:
-        """A dock is gone; with the last one, write what was seen last."""
+    def leave(self, name: str, identity: int) -> None:
+        """A dock is gone, by its class and `id`; with the last one, write what was seen last."""
+        if id(self._docks.get(name)) == identity:  # else another one has taken its place
+            del self._docks[name]
         session = self._session()
         if session is None or not session.users:
             self._let_go()
@@ -143,7 +146,8 @@ class SessionKeeper(QObject):
 
     def _let_go(self) -> None:
         """Of the run that was open: write the last of it, and let others keep its session."""
-        self._timer.stop()
+        if isalive(self._timer):  # not so where the program ends without napari's loop
+            self._timer.stop()
         self.flush()
         run, shown = self._run, self._shown
         if run is not None and shown is not None and shown != self._saved and self._may_save:
