@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.workflows.window_guards import binding_problem, window_problem
+
+logger = logging.getLogger(__name__)
 
 # Qt's platforms that show nothing.
 _INVISIBLE = ("offscreen", "minimal", "minimalegl", "vnc")
@@ -39,3 +43,9 @@ def require_display(instead: str) -> None:
             "to one)",
             hint=instead,
         )
+    problem = window_problem()
+    if problem:
+        raise InputError(f"no window can be opened: {problem}")
+    unwell = binding_problem()
+    if unwell:
+        logger.warning("%s", unwell)

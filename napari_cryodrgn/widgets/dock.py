@@ -19,6 +19,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.platform_warning import warn_once
 from napari_cryodrgn.widgets.session_keeper import session_keeper
 from napari_cryodrgn.widgets.sessions import real_viewer, session_for
 from napari_cryodrgn.widgets.tasks import TaskHandle
@@ -72,6 +73,7 @@ class SessionDock(QWidget):
         self._ending.undo.append(partial(self.session.leave, id(self)))
         self.destroyed.connect(self._ending.come)
         watch_unexpected()
+        warn_once(self.session)
 
     def listen(self, signal: SignalInstance, slot: Callable[..., Any]) -> None:
         """Call a method of this dock on a signal of the session, until the dock ends."""

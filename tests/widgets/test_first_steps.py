@@ -15,7 +15,8 @@ from qtpy.QtWidgets import QApplication
 import napari_cryodrgn
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Progress
-from napari_cryodrgn.widgets import recent_runs, task_list
+from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets import platform_warning, recent_runs, task_list
 from napari_cryodrgn.widgets.advice import advice_for, split_advice
 from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, find_dock, open_all, open_dock
 from napari_cryodrgn.widgets.messages import NoticeBar
@@ -24,6 +25,7 @@ from napari_cryodrgn.widgets.task_list import TaskButton
 from napari_cryodrgn.widgets.tasks import failure_of, start_task
 from napari_cryodrgn.widgets.unexpected import UnexpectedDialog, watch_unexpected
 from napari_cryodrgn.widgets.window_words import input_message
+from napari_cryodrgn.workflows.window_guards import binding_problem
 
 
 def test_runs_opened_last_come_first_and_once(tmp_path):
@@ -181,3 +183,23 @@ def test_long_tasks_are_listed_in_one_place_and_cancelled_there(viewer, qtbot, s
     button.list.bars[handle].cancel_button.click()
     settle(lambda: not handle.running)
     settle(lambda: not button.isVisible() and not button.list.isVisible())
+
+
+@pytest.mark.gui
+def test_what_ends_or_blinds_a_window_is_said_in_the_first_dock(monkeypatch, settle):
+    monkeypatch.setattr(platform_warning, "_TOLD", [])
+    monkeypatch.setattr(platform_warning, "has_opengl", lambda: False)
+    monkeypatch.setattr(platform_warning, "API_NAME", "PySide6")
+    monkeypatch.setattr(
+        platform_warning, "binding_problem", lambda: binding_problem("6.12.0", (3, 11))
+    )
+    session, said = Session(), []
+    session.message.connect(said.append)
+    platform_warning.warn_once(session)
+    platform_warning.warn_once(session)
+    settle(lambda: len(said) == 2)
+    parts = [split_advice(notice.text) for notice in said]
+    assert "PySide6 6.12.0 ends napari" in parts[0][0]
+    assert "PySide6!=6.12.0" in parts[0][1]
+    assert "OpenGL does not work here" in parts[1][0]
+    assert "VNC" in parts[1][1]
