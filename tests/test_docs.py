@@ -92,7 +92,7 @@ def test_commands_and_options_in_the_text_exist(page: Path) -> None:
     wrong = []
     for span in inline_spans(page):
         name = next((each for each in known if f"{span} ".startswith(f"{each} ")), None)
-        ours = re.match(r"napari-cryodrgn ([a-z]\S*(?: decode| train)?)", span)
+        ours = re.match(r"napari-cryodrgn ([a-z]\S*(?: decode| train| list| clean)?)", span)
         if ours:
             name = next((each for each in known if ours[1].startswith(each)), None)
             if name is None:
