@@ -111,9 +111,11 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
             else:
                 yield from _train_along(config, run, inputs)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            whose = "computer" if isinstance(error, MemoryError) else "GPU"
+            on_gpu = isinstance(error, torch.OutOfMemoryError)
             raise InputError(
-                f"the {whose}'s memory is full; finished epochs are kept",
+                "the GPU's memory is full; finished epochs are kept"
+                if on_gpu
+                else "the computer's memory is full; finished epochs are kept",
                 field="--batch-size",
                 value=config.batch_size,
                 hint="Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
