@@ -71,15 +71,19 @@ class PathsOnPlot(QObject):
         plot.axes_changed.connect(self.draw)
         # The desk lives as long as the session, the canvas only as long as its dock.
         plot.canvas.native.destroyed.connect(self.stop)
+        self._drawing = True
 
     def stop(self, _: object = None) -> None:
         """Draw no more."""
+        self._drawing = False
         self._desk.changed.disconnect(self.draw, missing_ok=True)
         self._desk.ended_changed.disconnect(self.draw, missing_ok=True)
         self._desk.dot_changed.disconnect(self.draw_dot, missing_ok=True)
 
     def draw(self) -> None:
         """Draw all paths as they are now."""
+        if not self._drawing:  # the plot may outlive its canvas
+            return
         canvas, book = self._plot.canvas, self._desk.book
         lines, marks = set(), set()
         self.drawn = {}

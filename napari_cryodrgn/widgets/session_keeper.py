@@ -6,7 +6,11 @@ that is killed loses no more than the last seconds.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -33,7 +37,7 @@ from napari_cryodrgn.session_file import (
     write_session,
 )
 from napari_cryodrgn.session_records import Pick, ShownVolume
-from napari_cryodrgn.training.lock import lock_owner, training_lock
+from napari_cryodrgn.training.lock import LockOwner, lock_owner, training_lock
 from napari_cryodrgn.widgets.recent_runs import remember_run
 from napari_cryodrgn.widgets.sessions import GuiThread
 from napari_cryodrgn.widgets.tasks import start_task
@@ -47,6 +51,12 @@ if TYPE_CHECKING:
     from napari_cryodrgn.workflows.open_run import OpenRun
 
 LOOK_MILLISECONDS = 2_000
+
+RENEW_SECONDS = 60.0
+"""How often a window says that it still keeps a session."""
+
+STALE_SECONDS = 900.0
+"""After which the lock of another computer counts as left over; clocks may differ by minutes."""
 
 PATIENCE = 30
 """Looks after which a volume that does not come is no longer waited for."""
@@ -74,6 +84,7 @@ class SessionKeeper(QObject):
         self._may_save = self._complained = False
         self._held = ExitStack()
         self._lock: Path | None = None
+        self._renewed = 0.0
         self._writer: threading.Thread | None = None
         self._gui = GuiThread()
         self._timer = QTimer(self)
@@ -103,6 +114,7 @@ class SessionKeeper(QObject):
         session = self._session()
         if session is None or self._run is None or session.run is None:
             return
+        self._renew()
         if self._wanted is not None:
             self._looks += 1
             if self._looks < PATIENCE and not self._without_volume(session):
@@ -309,15 +321,26 @@ class SessionKeeper(QObject):
         if self._lock == lock:
             return
         owner = lock_owner(lock)
+        if owner is not None and _is_stale(lock, owner):
+            lock.unlink(missing_ok=True)
+            owner = None
         if owner is not None:
             raise InputError(
                 f"another window (process {owner.pid} on {owner.host}) keeps the view of this run",
                 file=lock,
-                hint="If that window is gone, delete this file",
+                hint="Close that window; one that was killed counts as gone after 15 minutes",
             )
         with making_folders(lock.parent):
             self._held.enter_context(training_lock(lock))
         self._lock = lock
+        self._renewed = time.monotonic()
+
+    def _renew(self) -> None:
+        """Show other computers that this window still keeps the session."""
+        if self._lock is not None and time.monotonic() - self._renewed >= RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            # Beside the window: the folder may lie on a drive that answers late.
+            threading.Thread(target=_touch, args=(self._lock,), daemon=True).start()
 
     def _write(self, run: RunFolder, state: WindowState) -> None:
         try:
@@ -369,6 +392,24 @@ def _frame_of(widget: QWidget) -> QDockWidget | None:
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parent()
     return parent
+
+
+def _touch(lock: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(lock)
+
+
+def _is_stale(lock: Path, owner: LockOwner) -> bool:
+    """Whether a lock of another computer was not renewed for long: its window was killed.
+
+    Of this computer `lock_owner` knows whether the process lives.
+    """
+    if owner.host == socket.gethostname():
+        return False
+    try:
+        return time.time() - lock.stat().st_mtime > STALE_SECONDS
+    except OSError:
+        return False
 
 
 def _reading(run: RunFolder) -> Task[tuple[WindowState | None, str]]:

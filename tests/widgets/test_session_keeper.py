@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+import time
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.session_file import (
     SET_ASIDE,
@@ -17,7 +20,7 @@ from napari_cryodrgn.session_file import (
     read_session,
     write_session,
 )
-from napari_cryodrgn.training.lock import LockOwner
+from napari_cryodrgn.training.lock import LockOwner, lock_owner
 from napari_cryodrgn.widgets.docks import LATENT, VOLUME, open_dock
 from napari_cryodrgn.widgets.opening import open_run_in
 from napari_cryodrgn.widgets.session_keeper import session_keeper
@@ -101,6 +104,26 @@ def test_a_second_window_does_not_overwrite_and_damage_is_set_aside(
     keeper.flush()
     assert not small_run.session.exists()
     assert "not be remembered" in said[-1].text
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize(("minutes", "taken"), [(1, False), (60, True)])
+def test_a_lock_that_another_computer_left_behind_is_taken_over(viewer, small_run, minutes, taken):
+    session = session_for(viewer)
+    keeper = session_keeper(viewer, session)
+    small_run.own.mkdir(exist_ok=True)
+    owner = replace(LockOwner.this_process(), host="another-computer")
+    small_run.session_lock.write_text(json.dumps(asdict(owner)))
+    then = time.time() - 60 * minutes
+    os.utime(small_run.session_lock, (then, then))
+    if not taken:
+        with pytest.raises(InputError, match="on another-computer"):
+            keeper._hold(small_run)
+        return
+    keeper._hold(small_run)
+    assert lock_owner(small_run.session_lock) == LockOwner.this_process()
+    keeper._let_go()
+    assert not small_run.session_lock.exists()
 
 
 def test_round_trip(tmp_path):
