@@ -111,11 +111,9 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
             else:
                 yield from _train_along(config, run, inputs)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            on_gpu = isinstance(error, torch.OutOfMemoryError)
+            whose = "GPU" if isinstance(error, torch.OutOfMemoryError) else "computer"
             raise InputError(
-                "the GPU's memory is full; finished epochs are kept"
-                if on_gpu
-                else "the computer's memory is full; finished epochs are kept",
+                f"the {whose}'s memory is full; finished epochs are kept",
                 field="--batch-size",
                 value=config.batch_size,
                 hint="Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
