@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import sys
 from copy import deepcopy
@@ -10,7 +11,13 @@ import torch
 
 from napari_cryodrgn.config import ModelConfig
 from napari_cryodrgn.model.vae import VAE, build_vae
-from napari_cryodrgn.training.muon import STEP, AdamWithMuon, inner_matrices
+from napari_cryodrgn.training.muon import (
+    STEP,
+    AdamWithMuon,
+    Muon,
+    inner_matrices,
+    orthogonalised,
+)
 from napari_cryodrgn.training.optimiser import build_optimiser, import_triton_apart
 from napari_cryodrgn.training.randomness import generator
 
@@ -66,6 +73,44 @@ def test_matrices_step_alike_in_all_directions_and_the_rest_as_with_adam(vae: VA
             )
         else:
             assert not change.any()
+
+
+@pytest.mark.parametrize("shape", [(20, 90), (90, 20), (40, 40)])
+@pytest.mark.parametrize("smallest", [0.5, 1e-3])
+def test_orthogonalised_keeps_directions_and_evens_lengths(
+    shape: tuple[int, int], smallest: float
+) -> None:
+    drawn = torch.randn(shape, generator=generator(3, "noise"))
+    left, _, right = torch.linalg.svd(drawn, full_matrices=False)
+    matrix = 7.0 * (left * torch.logspace(0, math.log10(smallest), min(shape))) @ right
+    turned = left.t() @ orthogonalised(matrix) @ right.t()
+    lengths = turned.diagonal()
+    large = lengths[torch.logspace(0, math.log10(smallest), min(shape)) > 0.02]
+    assert large.min() > 0.65
+    assert lengths.max() < 1.25
+    assert (turned - lengths.diag()).abs().max() < 1e-3
+
+
+def test_nothing_is_a_direction_of_no_gradient() -> None:
+    assert not orthogonalised(torch.zeros(3, 5)).any()
+
+
+def test_steps_are_those_of_torch() -> None:
+    """Which computes in bfloat16, so that they are alike to some hundredths of a step."""
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(shape)) for shape in ((6, 30), (16, 16), (30, 6))]
+    theirs = [torch.nn.Parameter(matrix.detach().clone()) for matrix in ours]
+    first = [matrix.detach().clone() for matrix in ours]
+    one = Muon(ours, lr=0.02, wd=0.1)
+    other = torch.optim.Muon(theirs, lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        for mine, its in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape)
+            its.grad = mine.grad.clone()
+        one.step()
+        other.step()
+    for start, mine, its in zip(first, ours, theirs, strict=True):
+        assert (mine - its).norm() < 0.05 * (mine - start).norm()
 
 
 def test_a_restored_optimiser_goes_on_as_the_old_one(vae: VAE) -> None:
