@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -29,6 +31,8 @@ EXPANSION, ALWAYS_ALLOWED = 10, 400 << 20
 """An archive may hold this many times its own size, and so many bytes at any rate: labels of a
 million particles that are all of one cluster compress a thousandfold."""
 
+# Python's warnings belong to the whole process.
+_READING = threading.Lock()
 _MAGIC = b"\x93NUMPY"
 _DAMAGE = (
     ValueError,
@@ -125,7 +129,9 @@ def _array(file: BinaryIO, size: int) -> npt.NDArray[Any]:
     read = readers.get(version)
     if read is None:
         raise ValueError(f"version {version} of the format is not known")
-    shape, fortran, dtype = read(file, max_header_size=LARGEST_HEADER)
+    with _READING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of older names of types, and of Python 2
+        shape, fortran, dtype = read(file, max_header_size=LARGEST_HEADER)
     count = math.prod(shape)
     there = size - file.tell()
     if dtype.hasobject:
