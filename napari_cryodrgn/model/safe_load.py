@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import pickle
 import re
+import struct
 import threading
 import warnings
 import zipfile
@@ -30,6 +31,7 @@ _BROKEN = (
     RuntimeError,
     TypeError,
     ValueError,
+    struct.error,
     zipfile.BadZipFile,
 )
 

@@ -288,6 +288,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
         "no epoch": saved({"model_state_dict": {"w": torch.zeros(1)}}),
         "norm": saved({"epoch": 1, "model_state_dict": {"w": torch.zeros(1)}, "norm": "x"}),
         "array": pickle.dumps(np.zeros(3), protocol=4),
+        "cut within a length": b"\x80\x02X\x05",
     }
     for name, content in contents.items():
         path = tmp_path / name
