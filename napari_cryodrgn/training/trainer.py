@@ -83,18 +83,19 @@ def train_epochs(
     Raises
     ------
     InputError
-        Where the loss becomes NaN or infinite; names epoch, batch and images.
+        Where the loss becomes NaN or infinite; names epoch, batch and images, and the last
+        epoch that is kept.
     """
     n_left = (course.n_epochs - finished) * len(particles)
-    watch = Stopwatch(n_left)
+    watch, kept = Stopwatch(n_left), finished
     for epoch in range(finished + 1, course.n_epochs + 1):
         order = particles.order(course.seed, epoch)
         places = own_places(len(particles), course.batch_size)
         with particles.batches(order, places) as batches:
-            metrics = yield from _train_epoch(
-                state, particles, order.positions, batches, course, epoch, finished, watch
-            )
+            losses = EpochLosses(order.positions, course.batch_size, particles, epoch, kept)
+            metrics = yield from _train_epoch(state, losses, batches, course, finished, watch)
         saved = yield from save(metrics)
+        kept = epoch if saved else kept
         done = epoch * len(particles)
         yield TrainingProgress(
             done,
@@ -117,28 +118,25 @@ def train_epochs(
 
 def _train_epoch(
     state: TrainingState,
-    particles: TrainingSet,
-    order: Tensor,
+    losses: EpochLosses,
     batches: Iterator[Batch],
     course: Course,
-    epoch: int,
     finished: int,
     watch: Stopwatch,
 ) -> Task[EpochMetrics]:
     """All steps of one epoch, with a report about every `REPORT_SECONDS`."""
-    n_images, zdim = len(particles), state.vae.zdim
+    epoch, n_images, zdim = losses.epoch, len(losses.order), state.vae.zdim
     compared = compared_points(state.vae)
     poses = state.poses if state.poses is not None and state.poses.begins(epoch) else None
     noise_source = generator(course.seed, "noise", epoch)
-    losses = EpochLosses(order, course.batch_size, particles, epoch)
     seen_before = (epoch - 1) * n_images
     beta = course.beta(seen_before)
     started = reported = time.monotonic()
-    for positions in order.split(course.batch_size):
+    for positions in losses.order.split(course.batch_size):
         noise, part = None, part_of(len(positions))
         if zdim:
             drawn = torch.randn((len(positions), zdim), generator=noise_source)
-            noise = drawn[part.where].to(particles.device, non_blocking=True)
+            noise = drawn[part.where].to(losses.particles.device, non_blocking=True)
         seen = seen_before + losses.images_done
         beta = course.beta(seen + len(positions))
         if course.rate is not None:
@@ -223,12 +221,15 @@ class EpochLosses:
     particles : TrainingSet
         To name the images of a bad batch.
     epoch : int
+    kept : int
+        The last epoch before it that has a checkpoint, or 0.
     """
 
     order: Tensor
     batch_size: int
     particles: TrainingSet
     epoch: int
+    kept: int = 0
     images_done: int = 0
     _waiting: list[Tensor] = field(default_factory=list)
     _batches: int = 0
@@ -272,9 +273,12 @@ class EpochLosses:
         positions = self.order[start : start + self.batch_size].numpy()
         rows = ", ".join(str(row) for row in self.particles.rows.rows[positions[:16]])
         more = ", …" if len(positions) > 16 else ""
+        good = "no epoch is kept yet"
+        if self.kept:
+            good = f"the last good epoch that is kept is {self.kept}"
         return InputError(
             f"the loss is not a finite number in epoch {self.epoch}, batch {batch + 1}, "
-            f"particle rows {rows}{more} (counted from 0); finished epochs are kept",
+            f"particle rows {rows}{more} (counted from 0); {good}",
             file=self.particles.images.particles.source.path,
             hint="Look at these images, or try a smaller learning rate (--lr) or --no-amp",
         )

@@ -150,8 +150,24 @@ def test_bad_loss_names_epoch_batch_and_images(particles: Particles) -> None:
         return False
         yield
 
-    with pytest.raises(InputError, match=r"epoch 1, batch \d+, particle rows .*\b61\b"):
+    with pytest.raises(InputError, match=r"epoch 1, batch \d+, particle rows .*\b61\b.*no epoch"):
         run_to_end(train_epochs(state, bad_set, COURSE, save))
+
+
+def test_bad_loss_names_the_last_epoch_that_is_kept(particles: Particles) -> None:
+    state = new_state()
+
+    def save(record: EpochMetrics) -> Task[bool]:
+        if record.epoch == 2:
+            with torch.no_grad():
+                next(state.vae.parameters()).fill_(torch.nan)
+        return record.epoch == 1
+        yield
+
+    with pytest.raises(InputError, match=r"in epoch 3, batch 1, .*last good epoch .* is 1\b"):
+        run_to_end(train_epochs(state, prepared(particles, state), COURSE, save))
+    with pytest.raises(InputError, match=r"in epoch 3, batch 1, .*last good epoch .* is 2\b"):
+        run_to_end(train_epochs(state, prepared(particles, state), COURSE, save, finished=2))
 
 
 def test_latents_are_in_the_order_of_the_set(particles: Particles) -> None:
