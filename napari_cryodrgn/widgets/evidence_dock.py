@@ -47,7 +47,8 @@ from napari_cryodrgn.workflows.backproject import BackprojectOptions, backprojec
 from napari_cryodrgn.workflows.backproject_at import kept_spectra, map_at
 from napari_cryodrgn.workflows.convergence import convergence
 from napari_cryodrgn.workflows.map_agreement import map_agreement
-from napari_cryodrgn.workflows.particle_evidence import particle_evidence, particle_scores
+from napari_cryodrgn.workflows.outliers import AGREEMENT_COLUMN, KeptColumns, agreement_columns
+from napari_cryodrgn.workflows.particle_evidence import particle_evidence
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -67,7 +68,7 @@ STATE_MAP, SELECTION_MAP = "Images at this state", "Images of the selection"
 STATE_COLOUR, SELECTION_COLOUR = "#e69f00", "#2fbf8f"
 N_COMPARED = 18
 MOST_AXES = 4
-SCORE_COLUMN, SUPPORT_COLUMN = "image_agreement", "neighbour_distance"
+SUPPORT_COLUMN = "neighbour_distance"
 
 
 class EvidenceDock(SessionDock):
@@ -187,7 +188,7 @@ class EvidenceDock(SessionDock):
         if run is None or self._busy():
             return None
         return self._start(
-            partial(particle_scores, run), "Scoring particles", partial(self._take_scores, run)
+            partial(agreement_columns, run), "Scoring particles", partial(self._take_scores, run)
         )
 
     def compare_epochs(self) -> TaskHandle | None:
@@ -262,12 +263,18 @@ class EvidenceDock(SessionDock):
             )
             self.confounders.views.show_views(rot, tilt, mask)
 
-    def _take_scores(self, run: OpenRun, scores: npt.NDArray[np.float32]) -> None:
-        if self._take_column(run, SCORE_COLUMN, scores):
-            self.tasks.notices.say(
-                f"The latent space is coloured by '{SCORE_COLUMN}'; select by it under Selections: "
-                f"half of the particles score above {np.median(scores):.2f}"
+    def _take_scores(self, run: OpenRun, found: KeptColumns) -> None:
+        scores = found.columns[AGREEMENT_COLUMN].to_numpy(np.float32)
+        if self._take_column(run, AGREEMENT_COLUMN, scores):
+            words = (
+                f"The latent space is coloured by '{AGREEMENT_COLUMN}'; select by it under "
+                f"Selections: half of the particles score above {np.median(scores):.2f}"
             )
+            if found.problem:
+                not_kept = f"{words}. The scores are not kept with the run: {found.problem}"
+                self.tasks.notices.say(not_kept, "warning")
+            else:
+                self.tasks.notices.say(f"{words}. The scores are kept with the run.")
 
     def _take_column(self, run: OpenRun, name: str, values: npt.NDArray[np.float32]) -> bool:
         """Add a column to the latent space, unless another one is open by now."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -26,6 +25,7 @@ from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import dim_label
 from napari_cryodrgn.workflows.outliers import (
     AGREEMENT_COLUMN,
+    KeptColumns,
     agreement_columns,
     junk_columns,
     with_columns,
@@ -161,7 +161,7 @@ class JunkPanel(QWidget):
         handle.finished.connect(self.refresh)
         self.refresh()
 
-    def _take(self, latent: LatentSpace, made: tuple[JunkScores, pd.DataFrame]) -> None:
+    def _take(self, latent: LatentSpace, made: tuple[JunkScores, KeptColumns]) -> None:
         scores, columns = made
         now = self._session.latent
         if now is None or now.mu is not latent.mu:
@@ -171,11 +171,13 @@ class JunkPanel(QWidget):
         self._take_columns(latent, SCORE_COLUMN, columns)
         self.refresh()
 
-    def _take_columns(self, latent: LatentSpace, shown: str, columns: pd.DataFrame) -> None:
+    def _take_columns(self, latent: LatentSpace, shown: str, made: KeptColumns) -> None:
         run, now = self._session.run, self._session.latent
         if run is not None and now is not None and now.mu is latent.mu:
-            self._session.set_run(replace(run, latent=with_columns(now, columns)))
+            self._session.set_run(replace(run, latent=with_columns(now, made.columns)))
             self.column_made.emit(shown)
+            if made.problem:
+                self.tasks.notices.say(f"Not kept with the run: {made.problem}", "warning")
 
     def _restore(self) -> None:
         """Show the scores that were saved with the run."""

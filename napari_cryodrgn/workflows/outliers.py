@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +23,28 @@ if TYPE_CHECKING:
 AGREEMENT_COLUMN = "image_agreement"
 
 
+@dataclass(frozen=True)
+class KeptColumns:
+    """Columns of an epoch's particles.
+
+    Parameters
+    ----------
+    columns : DataFrame
+    problem : str
+        Why they could not be kept with the run; empty where they were. They took long, so that
+        a folder that cannot be written to is no reason to be without them.
+    """
+
+    columns: pd.DataFrame
+    problem: str = ""
+
+
 def junk_columns(
     run: OpenRun,
     latent: LatentSpace,
     good: npt.NDArray[np.int64],
     bad: npt.NDArray[np.int64],
-) -> Task[tuple[JunkScores, pd.DataFrame]]:
+) -> Task[tuple[JunkScores, KeptColumns]]:
     """Score all particles by examples, and keep the scores and what they rest on with the run.
 
     Parameters
@@ -42,42 +58,39 @@ def junk_columns(
     Returns
     -------
     scores : JunkScores
-    columns : DataFrame
+    columns : KeptColumns
         Of `outlier_columns`, and the scores as ``junk_score``.
 
     Raises
     ------
     InputError
-        As `score_junk`; where the run's folder cannot be written to.
+        As `score_junk`.
     """
     outliers = yield from outlier_columns(latent)
     scores = yield from score_junk(classifier_features(latent, outliers), good, bad)
     columns = outliers.assign(**{SCORE_COLUMN: scores.scores})
-    save_columns(run.folder, latent, columns)
-    return scores, columns
+    return scores, _kept(run.folder, latent, columns)
 
 
-def agreement_columns(run: OpenRun) -> Task[pd.DataFrame]:
+def agreement_columns(run: OpenRun) -> Task[KeptColumns]:
     """Compare every image with what the model expects of it, and keep that with the run.
 
     Returns
     -------
-    DataFrame
+    KeptColumns
         ``image_agreement``: see `particle_evidence.particle_scores`. The error of
         reconstruction, with the noise's scale taken out: junk agrees badly.
 
     Raises
     ------
     InputError
-        Where images, poses or weights are missing, or the folder cannot be written to.
+        Where images, poses or weights are missing.
     """
     from napari_cryodrgn.workflows.particle_evidence import particle_scores
 
     scores = yield from particle_scores(run)
     columns = pd.DataFrame({AGREEMENT_COLUMN: scores})
-    if run.latent is not None:
-        save_columns(run.folder, run.latent, columns)
-    return columns
+    return KeptColumns(columns) if run.latent is None else _kept(run.folder, run.latent, columns)
 
 
 def with_columns(latent: LatentSpace, columns: pd.DataFrame) -> LatentSpace:
@@ -93,7 +106,15 @@ def with_columns(latent: LatentSpace, columns: pd.DataFrame) -> LatentSpace:
     return replace(latent, columns=known)
 
 
-def save_columns(run: RunFolder, latent: LatentSpace, columns: pd.DataFrame) -> None:
+def _kept(run: RunFolder, latent: LatentSpace, columns: pd.DataFrame) -> KeptColumns:
+    try:
+        _save_columns(run, latent, columns)
+    except InputError as error:
+        return KeptColumns(columns, str(error))
+    return KeptColumns(columns)
+
+
+def _save_columns(run: RunFolder, latent: LatentSpace, columns: pd.DataFrame) -> None:
     """Keep columns of an epoch's particles with the run, a file each, whole or not at all."""
     for name, values in columns.items():
         content = ParticleValues(

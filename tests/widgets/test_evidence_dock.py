@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
@@ -14,12 +16,12 @@ from napari_cryodrgn.progress import run_to_end
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.simulation.config import SimulationConfig
 from napari_cryodrgn.widgets.evidence_dock import (
-    SCORE_COLUMN,
     SELECTION_MAP,
     STATE_MAP,
     EvidenceDock,
 )
 from napari_cryodrgn.widgets.sessions import session_for
+from napari_cryodrgn.workflows.outliers import AGREEMENT_COLUMN, restored_columns
 from napari_cryodrgn.workflows.simulate import simulate
 from napari_cryodrgn.workflows.train import train
 
@@ -127,8 +129,12 @@ def test_confounders_images_scores_and_epochs(qtbot, open_dock, trained, settle)
     assert dock.images.grid.rows_shown() == rows[::-1]
     dock.score_all()
     settle(lambda: not dock._busy())
-    settle(lambda: SCORE_COLUMN in dock.session.latent.columns)
-    assert dock.session.latent.columns[SCORE_COLUMN].between(-1, 1).all()
+    settle(lambda: AGREEMENT_COLUMN in dock.session.latent.columns)
+    assert dock.session.latent.columns[AGREEMENT_COLUMN].between(-1, 1).all()
+    assert "kept with the run" in dock.tasks.notices.notice.text
+    kept, problems = restored_columns(replace(dock.session.latent, columns=pd.DataFrame()), trained)
+    assert AGREEMENT_COLUMN in kept.columns
+    assert not problems
     dock.compare_epochs()
     settle(lambda: not dock._busy())
     assert "from epoch 1 to 2" in dock.convergence.words.text()

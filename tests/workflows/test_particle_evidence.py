@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def test_noise_in_place_of_a_particle_scores_worst(run: OpenRun, rng: np.random.
 
 
 def test_agreement_is_kept_with_the_run_and_belongs_to_its_epoch(run: OpenRun) -> None:
-    columns = run_to_end(agreement_columns(run))
+    made = run_to_end(agreement_columns(run))
+    assert not made.problem
+    columns = made.columns
     plain, problems = restored_columns(run.latent, run.folder)
     assert not problems
     np.testing.assert_array_equal(plain.columns["image_agreement"], columns["image_agreement"])
@@ -89,6 +92,15 @@ def test_agreement_is_kept_with_the_run_and_belongs_to_its_epoch(run: OpenRun) -
     plain, problems = restored_columns(run.latent, run.folder)
     assert plain is run.latent
     assert path.name in problems[0]
+
+
+def test_scores_come_back_where_they_cannot_be_kept(run: OpenRun) -> None:
+    shutil.rmtree(run.folder.columns, ignore_errors=True)
+    run.folder.columns.write_text("a file where the folder should be")
+    made = run_to_end(agreement_columns(run))
+    assert made.columns["image_agreement"].notna().all()
+    assert run.folder.columns.name in made.problem
+    run.folder.columns.unlink()
 
 
 def test_what_is_missing_is_named(run: OpenRun) -> None:
