@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 LONGEST_VALUE, LONGEST_PROBLEM = 300, 3000
-"""Characters of a value, and of a problem, that a message shows: a damaged file may hold a word
-of a million."""
+"""Characters of a field's name or value, and of a problem, that a message shows: a damaged file may
+hold a word of a million."""
 
 
 class InputError(ValueError):
@@ -51,7 +51,7 @@ class InputError(ValueError):
         where = [str(self.file)] if self.file is not None else []
         if self.field is not None:
             shown = "" if self.value is None else f" = {_shown(self.value)}"
-            where.append(f"{self.field}{shown}")
+            where.append(f"{_shown(self.field)}{shown}")
         elif self.value is not None:
             where.append(_shown(self.value))
         text = ": ".join([*where, _shortened(self.problem, LONGEST_PROBLEM)])
@@ -59,7 +59,7 @@ class InputError(ValueError):
 
 
 def _shown(value: object) -> str:
-    """A value from a file, as much of it as fits a message of one line."""
+    """A name or value from a file, as much of it as fits a message of one line."""
     return _shortened(str(value), LONGEST_VALUE)
 
 
