@@ -15,6 +15,9 @@ STAMPS := $(VENV)/.stamps
 VENV_PYTHON := $(BIN)/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 OUT ?= demo-output
+RUN ?= $(OUT)/run
+EVENTS ?= 20000
+SEED ?= 1
 # One process a core, each with one thread: threads that wait for each other on busy
 # cores make torch many times slower.
 PYTEST_ARGS ?= -n auto --dist loadfile
@@ -56,6 +59,10 @@ docs: $(STAMPS)/docs ## make the site of the documentation in docs/_build/html
 pictures: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images again, the moving one too
 	scripts/with_display.sh $(VENV_PYTHON) scripts/make_screenshots.py
 	scripts/with_display.sh $(VENV_PYTHON) scripts/make_moving_picture.py
+
+.PHONY: monkey
+monkey: $(STAMPS)/package $(STAMPS)/system ## 20,000 random events in the window, on a copy of RUN=folder
+	scripts/with_display.sh $(VENV_PYTHON) scripts/monkey "$(RUN)" --events $(EVENTS) --seed $(SEED)
 
 .PHONY: upstream
 upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
