@@ -21,7 +21,14 @@ from napari_cryodrgn.commandline.cache import app as cache_app
 from napari_cryodrgn.commandline.compare import compare
 from napari_cryodrgn.commandline.convergence import convergence
 from napari_cryodrgn.commandline.display import has_display, require_display
-from napari_cryodrgn.commandline.drive import PROGRAM, drive, errors_as_status, say, show_warnings
+from napari_cryodrgn.commandline.drive import (
+    INTERRUPTED,
+    PROGRAM,
+    drive,
+    errors_as_status,
+    say,
+    show_warnings,
+)
 from napari_cryodrgn.commandline.export import export
 from napari_cryodrgn.commandline.latent_points import LatentPoints
 from napari_cryodrgn.commandline.launch import (
@@ -112,7 +119,11 @@ def main(words: Sequence[str] | None = None) -> None:
         it was stopped by Ctrl-C or a signal.
     """
     show_warnings()
-    app(repeat_options(sys.argv[1:] if words is None else words, LIST_OPTIONS), prog_name=PROGRAM)
+    words = sys.argv[1:] if words is None else words
+    try:
+        app(repeat_options(words, LIST_OPTIONS), prog_name=PROGRAM)
+    except KeyboardInterrupt:  # before a command began
+        sys.exit(INTERRUPTED)
 
 
 def _version(wanted: bool) -> None:

@@ -70,5 +70,45 @@ def _shortened(text: str, longest: int) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
+def is_full_memory(error: BaseException) -> bool:
+    """Whether an error says that no memory is left, of a GPU or of the computer.
+
+    PyTorch has a class for a GPU's memory only; of the computer's its errors tell in words.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in words)
+
+
+def full_memory(
+    error: BaseException,
+    hint: str,
+    *,
+    kept: str = "nothing was lost",
+    field: str | None = None,
+    value: object | None = None,
+) -> InputError:
+    """What to tell of an error for which `is_full_memory` holds.
+
+    Parameters
+    ----------
+    error : BaseException
+    hint : str
+        What to lower.
+    kept : str, optional
+        What is left of the work.
+    field, value : optional
+        The option that takes the memory.
+    """
+    of_gpu = type(error).__name__ == "OutOfMemoryError" or "cuda" in str(error).lower()
+    whose = "GPU" if of_gpu else "computer"
+    return InputError(f"the {whose}'s memory is full; {kept}", field=field, value=value, hint=hint)
+
+
+LOWER_MEMORY = "Choose a smaller box, batch or network, or close what else needs memory"
+"""What to do where it is not known what takes the memory."""
+
+
 class Cancelled(Exception):  # noqa: N818 - a request of the user, not an error
     """A long task was stopped on request; nothing half-written is left."""

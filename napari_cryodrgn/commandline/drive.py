@@ -15,7 +15,13 @@ from typing import TypeVar
 import typer
 from tqdm import tqdm
 
-from napari_cryodrgn.errors import Cancelled, InputError
+from napari_cryodrgn.errors import (
+    LOWER_MEMORY,
+    Cancelled,
+    InputError,
+    full_memory,
+    is_full_memory,
+)
 from napari_cryodrgn.progress import Progress, Task, duration_text
 
 Result = TypeVar("Result")
@@ -24,6 +30,7 @@ PROGRAM = "napari-cryodrgn"
 FAILED = 1
 # As shells number processes ended by a signal: 130 for Ctrl-C, 143 for kill.
 _SIGNAL_STATUS = 128
+INTERRUPTED = _SIGNAL_STATUS + signal.SIGINT
 _BAR = "{desc} {percentage:3.0f}%|{bar:24}| "
 _NO_BAR = "{desc} "
 # Between lines, where standard error is a file: a log of hours should stay short.
@@ -37,12 +44,27 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def errors_as_status() -> Iterator[None]:
-    """Turn an `InputError` into one line on standard error and exit status 1."""
+    """Turn an `InputError` or full memory into one line on standard error and exit status 1.
+
+    Ctrl-C ends with status 130.
+    """
     try:
         yield
     except InputError as error:
-        say(f"{PROGRAM}: error: {' '.join(str(error).split())}")
+        _say_error(error)
         raise typer.Exit(FAILED) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_full_memory(error):
+            raise
+        _say_error(full_memory(error, LOWER_MEMORY, kept="what was written before is whole"))
+        raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt as error:
+        say(f"{PROGRAM}: stopped.")
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def _say_error(error: InputError) -> None:
+    say(f"{PROGRAM}: error: {' '.join(str(error).split())}")
 
 
 def drive(task: Task[Result], stopped: Callable[[], str] = lambda: "") -> Result:

@@ -17,6 +17,7 @@ from napari_cryodrgn.decoding.records import DecodedVolume, Rung, RungName, Surr
 from napari_cryodrgn.decoding.surrogate_store import SurrogateStore
 from napari_cryodrgn.decoding.volume import check_box, check_z
 from napari_cryodrgn.decoding.volume_decoder import VolumeDecoder
+from napari_cryodrgn.errors import is_full_memory
 from napari_cryodrgn.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Ladder:
                 data = self._network(z, box, overtaken)
                 break
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or box <= SMALLEST_BOX:
+                if not is_full_memory(error) or box <= SMALLEST_BOX:
                     raise
                 logger.warning("out of memory at a box of %d: %s", box, error)
                 box = max(SMALLEST_BOX, box // 4 * 2)
@@ -190,17 +191,6 @@ def preview_box(model: LoadedModel, precision: Precision, threads: int) -> int:
         box for box in PREVIEW_BOXES if box < model.box and flop_per_point * part * box**3 <= budget
     ]
     return min(model.box, max(quick, default=PREVIEW_BOXES[0]))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, in Python's, CUDA's, MPS's and the CPU allocator's words."""
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or "out of memory" in text
-        or "not enough memory" in text
-        or "can't allocate memory" in text
-    )
 
 
 def _release_memory() -> None:

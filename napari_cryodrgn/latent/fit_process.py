@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,10 +24,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_cryodrgn.errors import InputError, full_memory
+from napari_cryodrgn.io.atomic import writing_failed
 from napari_cryodrgn.progress import Progress, Stopwatch, Task
 
 _INPUT, _SETTINGS, _LOG = "input.npy", "settings.json", "log.txt"
 POLL_SECONDS = 0.1
+_KILLED = -9
+_NO_MEMORY = re.compile(r"^\S*MemoryError\b", re.MULTILINE)
 
 
 class FitProcess:
@@ -60,8 +65,13 @@ class FitProcess:
         self.watch = Stopwatch(1.0)
         self._folder = tempfile.TemporaryDirectory(prefix="napari-cryodrgn-fit-")
         folder = Path(self._folder.name)
-        np.save(folder / _INPUT, points)
-        (folder / _SETTINGS).write_text(json.dumps(dict(settings)), encoding="utf-8")
+        try:
+            np.save(folder / _INPUT, points)
+            (folder / _SETTINGS).write_text(json.dumps(dict(settings)), encoding="utf-8")
+        except OSError as error:
+            self._folder.cleanup()
+            hint = "Name a folder with more room in the environment's TMPDIR"
+            raise InputError(writing_failed(error), file=folder, hint=hint) from error
         self._log = folder / _LOG
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -107,13 +117,18 @@ class FitProcess:
 
         Raises
         ------
+        InputError
+            Where memory was full.
         RuntimeError
-            Where the fit failed; the message is the end of what it said.
+            Where the fit failed otherwise; the message is the end of what it said.
         """
         status = self._process.wait()
         output = Path(self._folder.name) / f"{name}.npy"
         if status != 0 or not output.is_file():
             said = self.said().strip()
+            # Linux kills what takes the last memory, without a word.
+            if status == _KILLED or _NO_MEMORY.search(said):
+                raise full_memory(MemoryError(), f"Fit {self.what} to fewer particles (landmarks)")
             raise RuntimeError(f"{self.what} failed (status {status}):\n{said[-2000:]}")
         found: npt.NDArray[Any] = np.load(output)
         return found

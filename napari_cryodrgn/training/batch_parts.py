@@ -8,14 +8,9 @@ from typing import TypeVar
 
 import torch
 
+from napari_cryodrgn.errors import is_full_memory
+
 Result = TypeVar("Result")
-
-
-def is_full_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, of a GPU or of the computer."""
-    # PyTorch has no class of its own for the computer's memory.
-    no_room = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return no_room or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 class BatchParts:

@@ -20,7 +20,13 @@ from weakref import ref
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
-from napari_cryodrgn.errors import Cancelled, InputError
+from napari_cryodrgn.errors import (
+    LOWER_MEMORY,
+    Cancelled,
+    InputError,
+    full_memory,
+    is_full_memory,
+)
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.torch_guard import keep_triton_out
 from napari_cryodrgn.widgets.advice import advised
@@ -133,9 +139,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(*input_message(error))
     details = "".join(traceback.format_exception(error))
     logger.error("A task failed", exc_info=error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        hint = "Choose a smaller batch, box or network, or close what else needs memory."
-        return Failure(advised("There is not enough memory.", hint), details)
+    if is_full_memory(error):
+        return Failure(input_message(full_memory(error, LOWER_MEMORY))[0], details)
     if isinstance(error, OSError):
         words = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
         return Failure(advised(words, SYSTEM_HINTS.get(error.errno or 0, "")), details)

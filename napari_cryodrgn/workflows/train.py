@@ -11,7 +11,7 @@ import torch
 
 from napari_cryodrgn.config import RunConfig, TrainingConfig
 from napari_cryodrgn.decoding.volume import decode_volume
-from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.errors import InputError, full_memory, is_full_memory
 from napari_cryodrgn.io.atomic import making_folders
 from napari_cryodrgn.io.mrc import write_volume
 from napari_cryodrgn.io.pickles import Latents, write_latents, write_poses
@@ -110,13 +110,15 @@ def _whole_training(config: TrainingConfig, run: RunFolder) -> Task[RunFolder]:
                     yield from _train(config, run, inputs)
             else:
                 yield from _train_along(config, run, inputs)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            whose = "GPU" if isinstance(error, torch.OutOfMemoryError) else "computer"
-            raise InputError(
-                f"the {whose}'s memory is full; finished epochs are kept",
+        except (RuntimeError, MemoryError) as error:
+            if not is_full_memory(error):
+                raise
+            raise full_memory(
+                error,
+                "Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
+                kept="finished epochs are kept",
                 field="--batch-size",
                 value=config.batch_size,
-                hint="Take smaller batches or narrower networks (--enc-dim, --dec-dim)",
             ) from error
     return run
 

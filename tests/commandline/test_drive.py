@@ -6,8 +6,10 @@ import io
 import signal
 
 import pytest
+import torch
 import typer
 
+from napari_cryodrgn import cli
 from napari_cryodrgn.commandline.drive import drive, errors_as_status
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Progress, Task
@@ -101,3 +103,45 @@ def test_input_errors_are_one_line_and_status_1(capsys: pytest.CaptureFixture[st
 def test_faults_of_ours_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError), errors_as_status():
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("error", "whose"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "GPU"),
+        (MemoryError("Unable to allocate 9.00 TiB for an array"), "computer"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "computer"),
+    ],
+)
+def test_full_memory_is_one_line_and_says_what_to_lower(
+    capsys: pytest.CaptureFixture[str], error: Exception, whose: str
+) -> None:
+    with pytest.raises(typer.Exit) as failed, errors_as_status():
+        raise error
+    assert failed.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"napari-cryodrgn: error: the {whose}'s memory is full; ")
+    assert "smaller box" in said
+    assert said.count("\n") == 1
+
+
+def test_other_errors_keep_their_traceback() -> None:
+    with pytest.raises(RuntimeError, match="of ours"), errors_as_status():
+        raise RuntimeError("a fault of ours")
+
+
+def test_ctrl_c_is_told_and_has_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as stopped, errors_as_status():
+        raise KeyboardInterrupt
+    assert stopped.value.exit_code == 130
+    assert capsys.readouterr().err == "napari-cryodrgn: stopped.\n"
+
+
+def test_ctrl_c_before_a_command_begins_has_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_words: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["info", "."])
+    assert stopped.value.code == 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import time
@@ -108,6 +109,32 @@ def test_a_failure_of_umap_is_reported_with_its_words() -> None:
     process = UmapProcess(np.zeros((10, 2), np.float32), n_neighbors=5, min_dist=-1.0, seed=None)
     with process, pytest.raises(RuntimeError, match="min_dist"):
         process.result()
+
+
+@pytest.mark.parametrize("how", ["an error", "killed by the system"])
+def test_full_memory_says_to_fit_fewer_particles(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    (tmp_path / "umap.py").write_text(
+        "raise MemoryError('Unable to allocate 9 TiB')"
+        if how == "an error"
+        else "import os; os.kill(os.getpid(), 9)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = start_umap(rng.normal(size=(100, 4)).astype(np.float32))
+    with process, pytest.raises(InputError, match=r"computer's memory is full.*landmarks"):
+        process.result()
+
+
+def test_no_room_for_what_is_fitted_is_told(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(InputError, match=r"no space left.*TMPDIR"):
+        start_umap(rng.normal(size=(100, 4)).astype(np.float32))
 
 
 def test_umap_refuses_what_it_cannot_embed() -> None:

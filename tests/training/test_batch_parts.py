@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_cryodrgn.training.batch_parts import BatchParts, is_full_memory
+from napari_cryodrgn.errors import is_full_memory
+from napari_cryodrgn.training.batch_parts import BatchParts
 from napari_cryodrgn.training.thread_probe import probe_threads
 
 

@@ -71,7 +71,8 @@ def test_reports_come_in_order_and_not_too_often(qtbot):
     ("error", "message", "has_details"),
     [
         (InputError("it is odd", file="a.mrcs", field="box", value=65), "a.mrcs: box = 65", False),
-        (RuntimeError("CUDA out of memory. Tried to allocate"), "not enough memory", True),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), "the GPU's memory is full", True),
+        (MemoryError(), "the computer's memory is full", True),
         (RuntimeError("something broke"), "RuntimeError: something broke", True),
         (StopIteration(), "RuntimeError", True),
         (OSError(28, "No space left on device", "z.1.pkl"), "No space left on device", True),
