@@ -121,17 +121,30 @@ def read_session(run: RunFolder) -> tuple[WindowState | None, str]:
     """
     place = session_place(run)
     for file in dict.fromkeys((place, run.session)):
+        if not os.path.lexists(file):
+            continue
         try:
-            if not os.path.lexists(file):
-                continue
-            return WindowState.model_validate_json(read_text(file, LARGEST)), ""
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "content"
-            return None, _set_aside(file, f"{where}: {first['msg']}")
+            return parsed_session(file), ""
         except (InputError, OSError) as error:
             return None, _set_aside(file, str(error))
     return None, ""
+
+
+def parsed_session(file: Path) -> WindowState:
+    """What a session file holds.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, or holds something else.
+    """
+    text = read_text(file, LARGEST)
+    try:
+        return WindowState.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(first["msg"], file=file, field=where) from error
 
 
 def write_session(file: Path, state: WindowState) -> None:
@@ -150,5 +163,5 @@ def _set_aside(file: Path, problem: str) -> str:
     aside = file.with_name(SET_ASIDE)
     with contextlib.suppress(OSError):
         file.replace(aside)
-        return f"{file}: {problem}. It is kept as {aside.name}"
-    return f"{file}: {problem}"
+        return f"{problem}. It is kept as {aside.name}"
+    return problem

@@ -29,6 +29,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
 SECONDS_ALLOWED = 10.0
 MEMORY_FACTOR, MEMORY_ALLOWED = 10, 500 << 20
 CODE_EVENTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn")
@@ -46,9 +49,7 @@ class Watch:
         self.folder = str(folder.resolve())
         self.armed = False
         self.seen: list[str] = []
-        self._library = tuple(
-            {sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", str(Path(__file__).parents[2])}
-        )
+        self._library = tuple({sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys", str(ROOT)})
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -127,7 +128,7 @@ class Trial:
 
     def __call__(self, content: bytes) -> None:
         """Read one damaged file."""
-        from hostile_files import outcome
+        from tests.hostile.hostile_files import outcome
 
         self.path.write_bytes(content)
         with contextlib.suppress(OSError):
@@ -198,7 +199,7 @@ def _summary(fault: BaseException) -> str:
 
 def try_mutations(trial: Trial, seed: int, seconds: float, cases: int) -> None:
     """Damage the file at random until the time or the number is reached."""
-    from mutations import mutated
+    from tests.hostile.mutations import mutated
 
     rng = random.Random(seed)
     sound = trial.path.read_bytes()
@@ -213,7 +214,8 @@ def try_mutations(trial: Trial, seed: int, seconds: float, cases: int) -> None:
 def try_guided(trial: Trial, seed: int, seconds: float, report: Path) -> None:
     """Damage the file as coverage of the readers' lines guides (atheris); does not return."""
     import atheris
-    from mutations import mutated
+
+    from tests.hostile.mutations import mutated
 
     sound = trial.path.read_bytes()
 
@@ -258,7 +260,8 @@ def main() -> None:
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     with _instrumented(options.guided is not None)():
-        from hostile_files import READERS, make_sound
+        from tests.hostile.hostile_files import READERS
+        from tests.hostile.sound_files import make_sound
     names = [reader.name for reader in READERS]
     if options.list:
         json.dump(names, sys.stdout)

@@ -174,7 +174,9 @@ TEXT: tuple[Mutation, ...] = (
     cut, flipped, without_block, with_word, with_word, with_word, with_line, nested, encoded, noise,
     repeated,
 )  # fmt: skip
-TEXT_ENDINGS = (".star", ".txt", ".yaml", ".json", ".jsonl", ".csv", ".lock")
+TEXT_ENDINGS = (
+    ".star", ".txt", ".yaml", ".json", ".jsonl", ".csv", ".lock", ".request", ".pdb", ".cif",
+)  # fmt: skip
 
 
 def mutated(content: bytes, ending: str, rng: random.Random) -> bytes:

@@ -33,8 +33,9 @@ from napari_cryodrgn.model.checkpoint import load_model_files, read_checkpoint
 from napari_cryodrgn.training.source import read_run_source
 from napari_cryodrgn.workflows.open_run import open_run
 
-from .hostile_files import READERS, Reader, make_sound, outcome
+from .hostile_files import READERS, Reader, outcome
 from .mutations import mutated
+from .sound_files import make_sound
 
 HARNESS = Path(__file__).parent / "harness.py"
 
@@ -103,7 +104,8 @@ def test_the_watch_sees_what_it_should(tmp_path: Path) -> None:
     script = tmp_path / "bad.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(HARNESS.parent)!r})\n"
-        "import json, os, pathlib, harness, hostile_files\n"
+        "import json, os, pathlib, harness\n"
+        "from tests.hostile import hostile_files\n"
         "harness.SECONDS_ALLOWED = 2\n"
         "def read(path):\n"
         "    kind = path.read_text()\n"
