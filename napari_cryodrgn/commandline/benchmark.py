@@ -87,11 +87,11 @@ def train(
     width: Annotated[int, typer.Option(help="Width of both networks.", min=1)] = 128,
     lr: Annotated[float, typer.Option("--lr", help="Learning rate of all.")] = 1e-3,
     threads: Annotated[int, typer.Option(help="CPU threads of each.", min=1)] = 2,
-    earlier: Annotated[
+    known: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of an earlier benchmark of this set: cryoDRGN's trainings there are "
-            "judged again, and it is only timed, over two epochs."
+            help="File that keeps what cryoDRGN's trainings come to: those in it are only timed, "
+            "over two epochs, and new ones are added."
         ),
     ] = None,
 ) -> None:
@@ -106,7 +106,7 @@ def train(
             epochs=epochs,
             fast_epochs=fast_epochs,
             threads=threads,
-            earlier=earlier,
+            known=known,
         )
         timings = drive(benchmark_train(cryodrgn, out, case, seeds=seeds))
     typer.echo("\n".join(train_table(timings)))

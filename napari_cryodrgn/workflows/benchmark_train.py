@@ -16,6 +16,11 @@ from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.metrics import read_metrics
+from napari_cryodrgn.workflows.known_quality import (
+    known_qualities,
+    remember_quality,
+    simulation_settings,
+)
 from napari_cryodrgn.workflows.training_quality import (
     TrainingQuality,
     spread,
@@ -23,7 +28,7 @@ from napari_cryodrgn.workflows.training_quality import (
 )
 
 REPORT_SECONDS = 0.5
-# Epochs of cryoDRGN by which the rest is reckoned, where its result is known.
+# Epochs by which the rest is reckoned, where only the time is wanted.
 TIMED_EPOCHS = 2
 # "Finished in 0:01:00.407044", at the end of the line of each epoch in cryoDRGN's log.
 _EPOCH_SECONDS = re.compile(r"# =====> Epoch: \d+ .*Finished in (\d+):(\d+):([\d.]+)")
@@ -45,9 +50,10 @@ class TrainingCase:
     fast_epochs : int
         Of our fast schedule; 0 leaves it out.
     threads : int
-    earlier : Path or None
-        Folder of an earlier benchmark of the same case. Its trainings by cryoDRGN are judged
-        again, and cryoDRGN is only timed, over `TIMED_EPOCHS`.
+    known : Path or None
+        File in which results of cryoDRGN's trainings are kept (`known_quality`). Where those of
+        a seed are in it, cryoDRGN and our plain schedule, which does the same, are only timed,
+        over `TIMED_EPOCHS`.
     """
 
     particles: Path
@@ -58,7 +64,13 @@ class TrainingCase:
     epochs: int = 20
     fast_epochs: int = 14
     threads: int = 2
-    earlier: Path | None = None
+    known: Path | None = None
+
+    @property
+    def options(self) -> dict[str, float]:
+        """What decides what cryoDRGN's training comes to, beside set and seed."""
+        names = ("width", "layers", "zdim", "lr", "epochs")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -71,14 +83,14 @@ class TrainingTiming:
         cryoDRGN itself, or the schedule of ours.
     seed : int
     wall, cpu : float
-        Seconds of the whole command, its start included; reckoned from some epochs where the
-        case names an earlier benchmark.
+        Seconds of the whole command, its start included; reckoned from some epochs where only
+        the time was wanted.
     epoch : float
         Median seconds of an epoch's steps, by the program's own log.
     memory : float
         Largest resident memory, GiB.
     quality : TrainingQuality or None
-        After the last epoch; None where the set has no truth.
+        After the last epoch; None where the set has no truth, or only the time was wanted.
     reached : int or None
         First epoch at which each figure of the quality is at least cryoDRGN's after its last
         one: the mean over seeds, less one standard deviation.
@@ -141,18 +153,35 @@ def benchmark_train(
     folder.mkdir(parents=True, exist_ok=True)
     timings: list[TrainingTiming] = []
     for seed in range(seeds):
+        known = _known(case).get(seed)
         for program in ("cryoDRGN", "cryodrgn", "fast"):
-            if _epochs(case, program):
-                timing = yield from _timed(program, seed, case, folder, cryodrgn)
+            epochs = case.fast_epochs if program == "fast" else case.epochs
+            if epochs:
+                run_epochs = epochs if known is None or program == "fast" else TIMED_EPOCHS
+                planned = _Planned(program, seed, epochs, min(run_epochs, epochs))
+                timing = yield from _timed(planned, case, folder, cryodrgn)
+                if program == "cryoDRGN":
+                    timing = _with_quality(timing, case, known)
                 timings.append(timing)
     return (yield from _judged(timings, case, folder))
 
 
-def _epochs(case: TrainingCase, program: str) -> int:
-    if program == "fast":
-        return case.fast_epochs
-    # What is known of the plain schedule is that it gives cryoDRGN's result, step for step.
-    return 0 if program == "cryodrgn" and case.earlier is not None else case.epochs
+def _known(case: TrainingCase) -> dict[int, TrainingQuality]:
+    if case.known is None:
+        return {}
+    return known_qualities(case.known, simulation_settings(case.particles), case.options)
+
+
+def _with_quality(
+    timing: TrainingTiming, case: TrainingCase, known: TrainingQuality | None
+) -> TrainingTiming:
+    """Add its quality to cryoDRGN's timing; it is kept for later where it is new."""
+    if known is not None:
+        return replace(timing, quality=known)
+    if case.known is not None and timing.quality is not None:
+        settings = simulation_settings(case.particles)
+        remember_quality(case.known, settings, case.options, timing.seed, timing.quality)
+    return timing
 
 
 def _judged(
@@ -167,44 +196,54 @@ def _judged(
     judged = []
     for timing in timings:
         reached = None
-        if timing.program != "cryoDRGN":
+        if timing.program != "cryoDRGN" and timing.quality is not None:
             run = RunFolder(folder / f"{timing.program}-{timing.seed}")
             reached = yield from _first_as_good(run, timing.epochs, case.particles, wanted, slack)
         judged.append(replace(timing, reached=reached))
     return judged
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """One training: how many epochs it has, and how many of them are really trained."""
+
+    program: str
+    seed: int
+    epochs: int
+    run_epochs: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.program}-{self.seed}"
+
+
 def _timed(
-    program: str, seed: int, case: TrainingCase, folder: Path, cryodrgn: Path
+    planned: _Planned, case: TrainingCase, folder: Path, cryodrgn: Path
 ) -> Task[TrainingTiming]:
     """Run one training as a program of its own, and look at what it has learnt."""
-    run = RunFolder(folder / f"{program}-{seed}")
+    run = RunFolder(folder / planned.name)
     if run.path.exists():
         raise InputError("there is a run already", file=run.path, hint="Give another folder")
-    epochs, result = _epochs(case, program), run
-    run_epochs = epochs
-    if program == "cryoDRGN" and case.earlier is not None:
-        result, run_epochs = RunFolder(case.earlier / run.path.name), min(TIMED_EPOCHS, epochs)
-        result.epoch_or_latest(epochs, result.weight_epochs(), "weights")
-    words = _command(program, seed, case, run, cryodrgn, run_epochs)
-    log = folder / f"{program}-{seed}.log"
-    wall, cpu, memory = yield from _program(words, case.threads, log, f"{program}, seed {seed}")
-    seconds = _epoch_seconds(program, run, log)
+    words = _command(planned, case, run, cryodrgn)
+    log = folder / f"{planned.name}.log"
+    what = f"{planned.program}, seed {planned.seed}"
+    wall, cpu, memory = yield from _program(words, case.threads, log, what)
+    seconds = _epoch_seconds(planned.program, run, log)
     median = sorted(seconds)[len(seconds) // 2]
-    more = median * (epochs - run_epochs)
+    more = median * (planned.epochs - planned.run_epochs)
     quality = None
-    if (case.particles / "truth.csv").is_file():
-        quality = training_quality(result, epochs, case.particles)
+    if planned.run_epochs == planned.epochs and (case.particles / "truth.csv").is_file():
+        quality = training_quality(run, planned.epochs, case.particles)
     return TrainingTiming(
-        program,
-        seed,
+        planned.program,
+        planned.seed,
         wall=wall + more,
         cpu=cpu * (wall + more) / wall,
         epoch=median,
         memory=memory,
         quality=quality,
         reached=None,
-        epochs=epochs,
+        epochs=planned.epochs,
     )
 
 
@@ -222,10 +261,8 @@ def _epoch_seconds(program: str, run: RunFolder, log: Path) -> list[float]:
     return seconds
 
 
-def _command(
-    program: str, seed: int, case: TrainingCase, run: RunFolder, cryodrgn: Path, epochs: int
-) -> list[str]:
-    particles = case.particles
+def _command(planned: _Planned, case: TrainingCase, run: RunFolder, cryodrgn: Path) -> list[str]:
+    particles, program = case.particles, planned.program
     words = [sys.executable, "-m", "napari_cryodrgn", "train"]
     if program == "cryoDRGN":
         words = [str(cryodrgn), "train_vae"]
@@ -233,7 +270,8 @@ def _command(
     words += ["--ctf", str(particles / "ctf.pkl"), "--zdim", str(case.zdim)]
     for part in ("enc", "dec"):
         words += [f"--{part}-layers", str(case.layers), f"--{part}-dim", str(case.width)]
-    words += ["-n", str(epochs), "--lr", str(case.lr), "--seed", str(seed), "--no-analysis"]
+    words += ["-n", str(planned.run_epochs), "--lr", str(case.lr)]
+    words += ["--seed", str(planned.seed), "--no-analysis"]
     if program != "cryoDRGN":
         words += ["--schedule", program, "--threads", str(case.threads), "--device", "cpu"]
     return [*words, "-o", str(run.path)]

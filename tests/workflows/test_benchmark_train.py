@@ -13,8 +13,10 @@ from napari_cryodrgn.simulation.config import SimulationConfig
 from napari_cryodrgn.workflows.benchmark_train import (
     TrainingCase,
     TrainingTiming,
+    _known,
     benchmark_train,
 )
+from napari_cryodrgn.workflows.known_quality import known_qualities, remember_quality
 from napari_cryodrgn.workflows.simulate import simulate
 from napari_cryodrgn.workflows.training_quality import TrainingQuality, spread
 
@@ -30,13 +32,22 @@ print((Path(options[-1]) / "run.log").read_text())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
-def test_programs_are_timed_and_compared_with_the_truth(tmp_path: Path) -> None:
+def test_programs_are_timed_and_compared_with_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cryodrgn = tmp_path / "cryodrgn"
     cryodrgn.write_text(STAND_IN.format(python=sys.executable))
     cryodrgn.chmod(0o755)
     run_to_end(simulate(tmp_path / "set", SimulationConfig(n_particles=60, box=16, kind="hinge")))
     case = TrainingCase(
-        tmp_path / "set", width=16, layers=1, zdim=2, epochs=2, fast_epochs=0, threads=1
+        tmp_path / "set",
+        width=16,
+        layers=1,
+        zdim=2,
+        epochs=2,
+        fast_epochs=0,
+        threads=1,
+        known=tmp_path / "known.json",
     )
     timings = run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
     assert [timing.program for timing in timings] == ["cryoDRGN", "cryodrgn"]
@@ -51,13 +62,32 @@ def test_programs_are_timed_and_compared_with_the_truth(tmp_path: Path) -> None:
     assert timings[1].reached in (1, 2)
     with pytest.raises(InputError, match="there is a run already"):
         run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
-    again = replace(case, epochs=4, earlier=tmp_path / "runs")
-    with pytest.raises(InputError, match="epoch"):  # it has not been trained so long
-        run_to_end(benchmark_train(cryodrgn, tmp_path / "again", again))
-    again = replace(case, fast_epochs=1, earlier=tmp_path / "runs")
-    known, fast = run_to_end(benchmark_train(cryodrgn, tmp_path / "again", again))
+    monkeypatch.setattr("napari_cryodrgn.workflows.benchmark_train.TIMED_EPOCHS", 1)
+    again = replace(case, fast_epochs=1)
+    known, plain, fast = run_to_end(benchmark_train(cryodrgn, tmp_path / "again", again))
     assert known.quality == timings[0].quality
-    assert fast.program == "fast"
+    assert (plain.program, plain.quality, plain.reached) == ("cryodrgn", None, None)
+    assert (fast.program, fast.epochs) == ("fast", 1)
+    assert _known(case).keys() == {0}
+    assert _known(replace(case, epochs=3)) == {}  # which come to something else
+
+
+def test_results_are_kept_by_set_options_and_seed(tmp_path: Path) -> None:
+    file, options = tmp_path / "known.json", {"epochs": 20, "lr": 1e-3}
+    good, better = TrainingQuality(0.3, 0.8, None), TrainingQuality(0.4, None, 0.9, 0.3, 0.5)
+    remember_quality(file, {"kind": "hinge"}, options, 1, good)
+    remember_quality(file, {"kind": "both"}, options, 1, better)
+    remember_quality(file, {"kind": "hinge"}, options, 0, better)
+    assert known_qualities(file, {"kind": "hinge"}, options) == {0: better, 1: good}
+    assert known_qualities(file, {"kind": "both"}, options) == {1: better}
+    assert known_qualities(file, {"kind": "both"}, {"epochs": 10, "lr": 1e-3}) == {}
+
+
+def test_a_damaged_file_of_results_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "known.json"
+    file.write_text('[{"particles": 3}]')
+    with pytest.raises(InputError, match=r"known\.json: 0\.particles"):
+        known_qualities(file, {}, {})
 
 
 def test_missing_program_or_set_is_said(tmp_path: Path) -> None:
