@@ -86,8 +86,8 @@ def main() -> int:
         report.cpu_seconds = time.process_time() - cpu
         for child in psutil.Process().children(recursive=True):  # trainings beside the window
             child.terminate()
-    report.write(out / f"report_{args.seed}.json")
     report.print()
+    report.write(out / f"report_{args.seed}.json")
     return 1 if report.wrong() else 0
 
 

@@ -48,7 +48,7 @@ class Monkey:
         self.random = random.Random(report.seed)
         self.report, self.watch, self.log = report, watch, log
         self.desk = Desk(runs, self.random)
-        self.hand = Hand(self.random, self.note, watch.beat)
+        self.hand = Hand(self.random, self.note, self.alive)
         self.wanted = 0
         self.process = psutil.Process()
         self._acting, self._acted = False, 0.0
@@ -110,7 +110,7 @@ class Monkey:
             (popup or modal).close()
         elif not self._acting:
             self._timer.stop()
-            QApplication.instance().quit()
+            QApplication.exit()  # quit() would close the window first
 
     def leave_loop(self) -> None:
         """Press Escape, wherever the focus is, and let go of the mouse."""
@@ -166,6 +166,11 @@ class Monkey:
             widget = self.random.choice(self.desk.canvases())
             widget.setFocus()
         return self.hand.key(widget)
+
+    def alive(self) -> None:
+        """Within an event: it goes on, and is not to be ended."""
+        self._acted = time.monotonic()
+        self.watch.beat()
 
     def note(self, words: str) -> None:
         """What is about to be touched: a hang is named after it."""

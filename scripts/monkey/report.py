@@ -104,7 +104,8 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write all of it as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        whole = asdict(self) | {"kinds": dict(self.kinds)}  # asdict cannot copy a Counter
+        path.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 class Failures(logging.Handler):
