@@ -389,6 +389,15 @@ class TrainingConfig(ParticleConfig, ModelConfig):
         group="Hardware",
         advanced=True,
     )
+    compile: bool = option(
+        False,
+        "Compile",
+        "Have PyTorch compile the step, which takes a minute, and use it where it is quicker. "
+        "For GPUs: on a CPU most steps are done another way.",
+        "--compile/--no-compile",
+        group="Hardware",
+        advanced=True,
+    )
     threads: int | None = option(
         None,
         "CPU threads",

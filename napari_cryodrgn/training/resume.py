@@ -21,7 +21,17 @@ logger = logging.getLogger(__name__)
 
 # What may differ when a run is continued: how long, where and how often saved,
 # not what is computed. The files are compared by content, see `training.source`.
-FREE_OPTIONS = {"num_epochs", "device", "threads", "outdir", "load", "checkpoint", "cache", "lazy"}
+FREE_OPTIONS = {
+    "num_epochs",
+    "device",
+    "threads",
+    "outdir",
+    "load",
+    "checkpoint",
+    "cache",
+    "lazy",
+    "compile",
+}
 FILE_OPTIONS = {"particles", "poses", "ctf", "ind", "datadir", "ignore_ctf"}
 
 

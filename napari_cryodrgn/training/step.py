@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -15,45 +16,6 @@ from napari_cryodrgn.training.fused_decoder import can_fuse, squared_error
 from napari_cryodrgn.training.loss import Loss, regularised, vae_loss
 from napari_cryodrgn.training.pose_refinement import BatchPoses, PoseRefinement
 from napari_cryodrgn.training.slice_features import SliceFeatures, slice_features
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingState:
-    """What changes from step to step.
-
-    Parameters
-    ----------
-    vae : VAE
-        The model, on its device.
-    optimiser : torch.optim.Optimizer
-        Over all parameters of the model.
-    scaler : torch.amp.GradScaler
-        Keeps half-precision gradients in range; switched off without mixed
-        precision.
-    half : bool
-        Whether the decoder's matrix products are in bfloat16 on a CPU.
-    poses : PoseRefinement or None
-        Poses and their optimiser; None where they stay as given.
-    parts : BatchParts
-        Into how many parts batches are cut, where memory is short.
-    """
-
-    vae: VAE
-    optimiser: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    half: bool = False
-    poses: PoseRefinement | None = None
-    parts: BatchParts = field(default_factory=BatchParts)
-
-    @property
-    def mixed_precision(self) -> bool:
-        """Whether the networks compute in half precision (float16, CUDA only)."""
-        return bool(self.scaler.is_enabled())
-
-
-def gradient_scaler(device: torch.device, *, amp: bool) -> torch.amp.GradScaler:
-    """Scaler for the device; mixed precision is used on CUDA only."""
-    return torch.amp.GradScaler(device.type, enabled=amp and device.type == "cuda")
 
 
 def sample_latent(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
@@ -95,6 +57,48 @@ def predict(
         predicted = vae.decoder.slice_values(rotated, z)
     predicted = predicted.float()
     return predicted if batch.ctf is None else predicted * batch.ctf, latent
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """What changes from step to step.
+
+    Parameters
+    ----------
+    vae : VAE
+        The model, on its device.
+    optimiser : torch.optim.Optimizer
+        Over all parameters of the model.
+    scaler : torch.amp.GradScaler
+        Keeps half-precision gradients in range; switched off without mixed
+        precision.
+    half : bool
+        Whether the decoder's matrix products are in bfloat16 on a CPU.
+    poses : PoseRefinement or None
+        Poses and their optimiser; None where they stay as given.
+    parts : BatchParts
+        Into how many parts batches are cut, where memory is short.
+    predict : callable
+        `predict`, or the same compiled; not used where the decoder's part is done piece by piece.
+    """
+
+    vae: VAE
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    half: bool = False
+    poses: PoseRefinement | None = None
+    parts: BatchParts = field(default_factory=BatchParts)
+    predict: Callable[..., tuple[Tensor, tuple[Tensor, Tensor] | None]] = predict
+
+    @property
+    def mixed_precision(self) -> bool:
+        """Whether the networks compute in half precision (float16, CUDA only)."""
+        return bool(self.scaler.is_enabled())
+
+
+def gradient_scaler(device: torch.device, *, amp: bool) -> torch.amp.GradScaler:
+    """Scaler for the device; mixed precision is used on CUDA only."""
+    return torch.amp.GradScaler(device.type, enabled=amp and device.type == "cuda")
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +226,7 @@ def _loss(
 ) -> Loss:
     vae = state.vae
     if compared.features is None:
-        predicted, latent = predict(
+        predicted, latent = state.predict(
             vae, compared.points, batch, noise, mixed_precision=state.mixed_precision
         )
         return vae_loss(predicted, batch.observed, latent, beta=beta, beta_control=beta_control)

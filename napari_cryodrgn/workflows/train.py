@@ -50,7 +50,7 @@ from napari_cryodrgn.workflows.train_files import (
     write_new_run,
 )
 from napari_cryodrgn.workflows.train_inputs import TrainingInputs, gather_inputs, starting_weights
-from napari_cryodrgn.workflows.train_threads import choose_threads
+from napari_cryodrgn.workflows.train_trials import choose_compiled, choose_threads
 
 POSES_KEY = "pose_refinement"
 """Part of a checkpoint with the poses as they are trained, and their optimiser."""
@@ -141,6 +141,10 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     probe = yield from choose_threads(config, state, inputs.training_set)
     if probe is not None:
         log_line(run.log, f"Computing with {probe}")
+    compiled = yield from choose_compiled(config, state, inputs.training_set)
+    if compiled is not None:
+        state = compiled.state
+        log_line(run.log, compiled.words)
     course = _course(config, inputs)
 
     def save(metrics: EpochMetrics) -> Task[bool]:
@@ -168,6 +172,8 @@ def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs)
     """What a process does that trains along with the first one: it writes nothing."""
     state = yield from _initial_state(config, run, inputs)
     finished = 0 if inputs.begun is None else _take_up(config, run, inputs, state)
+    compiled = yield from choose_compiled(config, state, inputs.training_set)
+    state = state if compiled is None else compiled.state
 
     def save(metrics: EpochMetrics) -> Task[bool]:
         due = _is_saved(config, metrics.epoch)
