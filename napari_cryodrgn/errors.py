@@ -7,6 +7,7 @@ a fault of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 LONGEST_VALUE, LONGEST_PROBLEM = 300, 3000
@@ -108,6 +109,23 @@ def full_memory(
 
 LOWER_MEMORY = "Choose a smaller box, batch or network, or close what else needs memory"
 """What to do where it is not known what takes the memory."""
+
+
+_SYSTEM_HINTS = {
+    errno.ENOSPC: "Free some space on this disk, or choose a folder on another one",
+    errno.EDQUOT: "Your quota on this disk is used up: free some space, or choose another disk",
+    errno.EACCES: "Choose a folder or file that you may use, or have its permissions changed",
+    errno.EROFS: "This disk takes no files: choose a folder on another one",
+    errno.ENOENT: "See whether it was moved, renamed or deleted",
+    errno.EIO: "The disk or the network drive does not answer: see whether it is still there",
+    errno.ESTALE: "The network drive was taken away and came back: open the run again",
+}
+
+
+def system_problem(error: OSError) -> InputError:
+    """What to tell of a refusal of the system's that was met where none was looked for."""
+    hint = _SYSTEM_HINTS.get(error.errno or 0)
+    return InputError(error.strerror or str(error), file=error.filename, hint=hint)
 
 
 class Cancelled(Exception):  # noqa: N818 - a request of the user, not an error

@@ -21,6 +21,7 @@ from napari_cryodrgn.errors import (
     InputError,
     full_memory,
     is_full_memory,
+    system_problem,
 )
 from napari_cryodrgn.progress import Progress, Task, duration_text
 
@@ -44,9 +45,9 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def errors_as_status() -> Iterator[None]:
-    """Turn an `InputError` or full memory into one line on standard error and exit status 1.
+    """Turn errors that are no fault of ours into one line on standard error and exit status 1.
 
-    Ctrl-C ends with status 130.
+    These are an `InputError`, full memory, and what the system refuses. Ctrl-C ends with status 130.
     """
     try:
         yield
@@ -57,6 +58,12 @@ def errors_as_status() -> Iterator[None]:
         if not is_full_memory(error):
             raise
         _say_error(full_memory(error, LOWER_MEMORY, kept="what was written before is whole"))
+        raise typer.Exit(FAILED) from error
+    except OSError as error:
+        # A disk that is full or gone; anything else is a fault of ours.
+        if error.errno is None or isinstance(error, BrokenPipeError):
+            raise
+        _say_error(system_problem(error))
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
         say(f"{PROGRAM}: stopped.")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from napari_cryodrgn.io.npy import LARGEST_HEADER
+from napari_cryodrgn.io.npy import read_npy_rows
 from napari_cryodrgn.progress import Progress, Task
 
 
@@ -25,8 +25,8 @@ def copy_cs_rows(source: Path, rows: npt.NDArray[np.int64], target: BinaryIO) ->
         Written to.
     """
     yield Progress(0, None, f"Writing {len(rows):,} particles")
-    fields = np.load(source, mmap_mode="r", allow_pickle=False, max_header_size=LARGEST_HEADER)
+    fields = read_npy_rows(source, rows)
     with source.open("rb") as file:
         version = np.lib.format.read_magic(file)
     # Fields of many classes need the longer header of version 2, as the source has it.
-    np.lib.format.write_array(target, np.asarray(fields[rows]), version=version)
+    np.lib.format.write_array(target, fields, version=version)

@@ -125,11 +125,33 @@ class FileImageStack:
         if not len(order):
             return images
         for places in np.split(order, np.flatnonzero(np.diff(files[order])) + 1):
-            header = self.headers[files[places[0]]]
-            with _opened(header.path) as file:
-                longest = max(1, READ_BYTES // header.section_bytes)
-                for first, run in _runs(sections[places], longest):
-                    images[places[run]] = _read_sections(file, header, first, run.stop - run.start)
+            _read_into(images, places, self.headers[files[places[0]]], sections[places])
+        return images
+
+
+@dataclass(frozen=True, eq=False)
+class FileSections:
+    """Sections of one MRC file of whatever shape, read when they are asked for.
+
+    Not mapped into memory: where a mapped file becomes shorter, or its disk goes, the system
+    ends the program that looks at it.
+    """
+
+    header: StackHeader
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Sections, rows, columns."""
+        return self.header.shape
+
+    def __len__(self) -> int:
+        return self.header.shape[0]
+
+    def read(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Sections at the given positions, (n, rows, columns), as `FileImageStack.read` does."""
+        images = np.empty((len(positions), *self.shape[1:]), np.float32)
+        order = np.argsort(positions, kind="stable")
+        _read_into(images, order, self.header, np.asarray(positions)[order])
         return images
 
 
@@ -249,6 +271,19 @@ def _runs(sections: npt.NDArray[np.int64], longest: int) -> Iterator[tuple[int, 
     for start, stop in itertools.pairwise(edges):
         for begin in range(start, stop, longest):
             yield int(sections[begin]), slice(begin, min(begin + longest, stop))
+
+
+def _read_into(
+    images: npt.NDArray[np.float32],
+    places: npt.NDArray[np.int64],
+    header: StackHeader,
+    sections: npt.NDArray[np.int64],
+) -> None:
+    """Read ascending sections of one file into their places among the images."""
+    longest = max(1, READ_BYTES // header.section_bytes)
+    with _opened(header.path) as file:
+        for first, run in _runs(sections, longest):
+            images[places[run]] = _read_sections(file, header, first, run.stop - run.start)
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -31,6 +31,9 @@ EXPANSION, ALWAYS_ALLOWED = 10, 400 << 20
 """An archive may hold this many times its own size, and so many bytes at any rate: labels of a
 million particles that are all of one cluster compress a thousandfold."""
 
+READ_BYTES = 64 << 20
+"""Most that is read of a table in one go."""
+
 # Python's warnings belong to the whole process.
 _READING = threading.Lock()
 _MAGIC = b"\x93NUMPY"
@@ -116,7 +119,47 @@ def read_npz(path: Path, names: Sequence[str]) -> list[npt.NDArray[Any]]:
         raise InputError(f"it is damaged or no file of ours ({error})", file=path) from error
 
 
-def _array(file: BinaryIO, size: int) -> npt.NDArray[Any]:
+def read_npy_rows(path: Path, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Read some rows of a long table from a ``.npy`` file, in the order asked for.
+
+    Not mapped into memory: where a mapped file becomes shorter, or its disk goes, the system
+    ends the program that reads it.
+
+    Parameters
+    ----------
+    path : Path
+    rows : (K,) int64 array
+        0-based, each within the table.
+
+    Returns
+    -------
+    (K,) array
+
+    Raises
+    ------
+    InputError
+        As `read_npy`.
+    """
+    try:
+        with path.open("rb") as file:
+            (length, *_), _, dtype = _header(file, path.stat().st_size)
+            found, order = np.empty(len(rows), dtype), np.argsort(rows, kind="stable")
+            step = max(1, READ_BYTES // dtype.itemsize)
+            for start in range(0, length, step):
+                part = np.fromfile(file, dtype, min(step, length - start))
+                if len(part) < min(step, length - start):
+                    raise ValueError("it has become shorter")
+                first, last = np.searchsorted(rows[order], (start, start + len(part)))
+                found[order[first:last]] = part[rows[order[first:last]] - start]
+            return found
+    except OSError as error:
+        raise InputError(f"it cannot be read ({error.strerror or error})", file=path) from error
+    except _DAMAGE as error:
+        raise InputError(f"this is no readable array of NumPy ({error})", file=path) from error
+
+
+def _header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type, of as many values as are there."""
     if file.read(len(_MAGIC)) != _MAGIC:
         raise ValueError("it does not begin as one")
     file.seek(0)
@@ -140,5 +183,11 @@ def _array(file: BinaryIO, size: int) -> npt.NDArray[Any]:
         raise ValueError(f"{there} bytes are less than {shape} of {dtype.itemsize} bytes each")
     if dtype.itemsize == 0:
         raise ValueError("its values have no size")
+    return shape, fortran, dtype
+
+
+def _array(file: BinaryIO, size: int) -> npt.NDArray[Any]:
+    shape, fortran, dtype = _header(file, size)
+    count = math.prod(shape)
     values = np.frombuffer(file.read(count * dtype.itemsize), dtype)
     return np.array(values.reshape(shape[::-1]).T if fortran else values.reshape(shape))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_cryodrgn.io.image_stack import FileSections
 from napari_cryodrgn.io.mrc import read_volume
-from napari_cryodrgn.io.mrc_header import StackHeader
 from napari_cryodrgn.particles import ImageStack
 from napari_cryodrgn.widgets.placement import (
     UNKNOWN_UNIT,
@@ -34,11 +34,11 @@ class LazyImages:
 
     Parameters
     ----------
-    images : ImageStack
+    images : ImageStack or FileSections
         The images.
     """
 
-    images: ImageStack
+    images: ImageStack | FileSections
 
     ndim = 3
     dtype = np.dtype(np.float32)
@@ -46,6 +46,8 @@ class LazyImages:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Images, rows, columns."""
+        if isinstance(self.images, FileSections):
+            return self.images.shape
         return len(self.images), self.images.box, self.images.box
 
     @property
@@ -99,17 +101,6 @@ def stack_layer(pixels: Any, name: str, pixel_size: float | None) -> LayerTuple:
         "multiscale": False,
     }
     return pixels, options, "image"
-
-
-def sections_of(header: StackHeader) -> npt.NDArray[Any]:
-    """All sections of an MRC file, of whatever shape, mapped into memory.
-
-    Parameters
-    ----------
-    header : StackHeader
-        As read from the file.
-    """
-    return np.memmap(header.path, header.dtype, "r", header.offset, header.shape)
 
 
 def volume_layer(path: Path) -> LayerTuple:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io.image_stack import FileImageStack
+from napari_cryodrgn.io.image_stack import FileImageStack, FileSections
 from napari_cryodrgn.io.mrc_header import StackHeader, read_header
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.widgets.image_layers import (
     LayerTuple,
-    sections_of,
+    LazyImages,
     stack_layer,
     volume_layer,
 )
@@ -149,7 +149,7 @@ def open_mrc(viewer: Viewer | None, file: Path) -> list[LayerTuple]:
         viewer.dims.ndisplay = 2
         _offer_as_particles(viewer, file)
     size = None if header.pixel_size is None else header.pixel_size[0]
-    return [stack_layer(sections_of(header), file.name, size)]
+    return [stack_layer(LazyImages(FileSections(header)), file.name, size)]
 
 
 def _open_mrc(file: Path, _path: object, **_: object) -> list[Any]:

@@ -7,7 +7,6 @@ within the generator that the worker runs, and comes out as a `Failure`.
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -26,6 +25,7 @@ from napari_cryodrgn.errors import (
     InputError,
     full_memory,
     is_full_memory,
+    system_problem,
 )
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.torch_guard import keep_triton_out
@@ -36,16 +36,6 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.05
 """Shortest time between two reports to the window; a task may report far more often."""
-
-SYSTEM_HINTS = {
-    errno.ENOSPC: "Free some space on this disk, or choose a folder on another one.",
-    errno.EDQUOT: "Your quota on this disk is used up: free some space, or choose another disk.",
-    errno.EACCES: "Choose a folder or file that you may use, or have its permissions changed.",
-    errno.EROFS: "This disk takes no files: choose a folder on another one.",
-    errno.ENOENT: "See whether it was moved, renamed or deleted.",
-    errno.EIO: "The disk or the network drive does not answer: see whether it is still there.",
-    errno.ESTALE: "The network drive was taken away and came back: open the run again.",
-}
 """What to do where the system refuses."""
 
 REPORT = (
@@ -142,8 +132,7 @@ def failure_of(error: Exception) -> Failure:
     if is_full_memory(error):
         return Failure(input_message(full_memory(error, LOWER_MEMORY))[0], details)
     if isinstance(error, OSError):
-        words = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
-        return Failure(advised(words, SYSTEM_HINTS.get(error.errno or 0, "")), details)
+        return Failure(input_message(system_problem(error))[0], details)
     text = str(error).strip().splitlines()
     words = f"{type(error).__name__}: {text[0] if text else 'no message'}"
     return Failure(advised(f"Something went wrong that was not foreseen. {words}", REPORT), details)

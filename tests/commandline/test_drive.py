@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 
@@ -122,6 +123,15 @@ def test_full_memory_is_one_line_and_says_what_to_lower(
     said = capsys.readouterr().err
     assert said.startswith(f"napari-cryodrgn: error: the {whose}'s memory is full; ")
     assert "smaller box" in said
+    assert said.count("\n") == 1
+
+
+def test_a_disk_that_is_gone_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as failed, errors_as_status():
+        raise OSError(errno.EIO, "Input/output error", "/net/run/z.1.pkl")
+    assert failed.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("napari-cryodrgn: error: /net/run/z.1.pkl: Input/output error. The disk")
     assert said.count("\n") == 1
 
 

@@ -115,7 +115,7 @@ def test_a_message_says_what_to_do():
     assert "folder of the images" in words[1]
     assert advice_for("nobody has ever said this") == ""
     full = failure_of(OSError(28, "No space left on device", "z.3.pkl"))
-    assert full.message.startswith("No space left on device: z.3.pkl\nWhat to do: Free some space")
+    assert full.message.startswith("z.3.pkl: No space left on device\nWhat to do: Free some space")
 
 
 @pytest.mark.gui

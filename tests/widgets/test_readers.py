@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from napari.layers import Layer
 
+from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.mrc import read_volume, write_stack, write_volume
 from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, VOLUME, find_dock
+from napari_cryodrgn.widgets.image_layers import LazyImages
 from napari_cryodrgn.widgets.readers import (
     is_image_stack,
     is_run_folder,
@@ -62,7 +66,7 @@ def test_a_star_file_opens_in_the_particles_dock(viewer, tiny_set, settle):
 
 def test_a_stack_becomes_a_layer_and_a_particle_set(viewer, tiny_set, settle):
     (layer,) = viewer.open(tiny_set / "particles.mrcs", plugin=NAME)
-    assert isinstance(layer.data, np.memmap)
+    assert isinstance(layer.data, LazyImages)
     assert layer.data.shape == (64, 16, 16)
     np.testing.assert_allclose(layer.scale, [1, 16, 16])
     settle(lambda: session_for(viewer).particles is not None)
@@ -75,6 +79,10 @@ def test_a_stack_that_cannot_be_trained_on_can_still_be_seen(viewer, tmp_path, r
     (layer,) = viewer.open(tmp_path / "odd.mrcs", plugin=NAME)
     np.testing.assert_array_equal(np.asarray(layer.data), images)
     assert find_dock(viewer, PARTICLES) is None
+    # Mapped into memory, a file that is cut while it is shown would end napari.
+    os.truncate(tmp_path / "odd.mrcs", 2000)
+    with pytest.raises(InputError, match=r"odd\.mrcs: the file ends"):
+        layer.data[3]
 
 
 def test_a_map_becomes_a_volume_in_true_units_with_its_hand(viewer, tmp_path, rng):
@@ -126,7 +134,7 @@ def test_real_files_are_told_apart_and_read(data_folder, name, stack):
     assert kind == "image"
     assert data.shape == header.shape
     if stack:
-        assert isinstance(data, np.memmap)
+        assert isinstance(data, LazyImages)
     else:
         np.testing.assert_array_equal(data, read_volume(path).data)
         assert np.sign(options["scale"]).tolist() == [-1, 1, 1]
