@@ -96,10 +96,12 @@ class SessionDock(QWidget):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt
         """Give the window what all docks share: the page of keys, and the list of tasks."""
         super().showEvent(event)
-        # Late: both know docks.
+        # Late: they know docks.
+        from napari_cryodrgn.widgets.docks import let_shrink
         from napari_cryodrgn.widgets.shortcuts import offer_help
         from napari_cryodrgn.widgets.task_list import show_tasks_in
 
+        let_shrink(self)
         offer_help(self.window())
         show_tasks_in(self.window())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from napari.plugins import menu_item_template
 from qtpy.QtCore import Qt
@@ -30,6 +31,8 @@ CLASSES = {
 }
 TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, TRAJECTORY, SELECTIONS, EVIDENCE)
 """Docks that share the lower right; the latent space lies above them."""
+
+_SHRINKING: WeakSet[QDockWidget] = WeakSet()
 
 RIGHT_WIDTH = 480
 LATENT_SHARE = 0.48
@@ -82,6 +85,19 @@ def frame_of(widget: QWidget) -> QDockWidget | None:
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parent()
     return parent
+
+
+def let_shrink(dock: SessionDock) -> None:
+    """Let the frame become as small again as what is in it allows.
+
+    napari gives each frame a smallest size. Qt takes that for the user's own wish and keeps it,
+    while its layout raises it whenever the content asks for more, so that the frame could only
+    ever grow: a message of three lines made the window higher than the screen for good.
+    """
+    frame = frame_of(dock)
+    if frame is not None and frame not in _SHRINKING:
+        _SHRINKING.add(frame)
+        frame.setMinimumSize(0, 0)
 
 
 def _class_of(name: str) -> type[SessionDock]:

@@ -40,6 +40,40 @@ class ElidedLabel(QLabel):
         painter.end()
 
 
+class TwoLines(QLabel):
+    """Room for two lines, or one where the window is low, whatever the text: nothing else moves.
+
+    What does not fit is in its tip.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setToolTip(text)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt
+        """Show this text."""
+        super().setText(text)
+        self.setToolTip(text)
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt
+        """Of no width: the text does not matter."""
+        return False
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt
+        """Two lines, with the theme's margins."""
+        return QSize(0, self._height_of(2))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt
+        """One line."""
+        return QSize(0, self._height_of(1))
+
+    def _height_of(self, lines: int) -> int:
+        return lines * self.fontMetrics().lineSpacing() + 14
+
+
 class UpwardLabel(QWidget):
     """A label that reads from bottom to top."""
 

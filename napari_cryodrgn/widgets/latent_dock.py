@@ -27,7 +27,7 @@ from napari_cryodrgn.session_records import Notice, Pick, ShownVolume, State
 from napari_cryodrgn.widgets.collector import QUIET
 from napari_cryodrgn.widgets.dock import SessionDock
 from napari_cryodrgn.widgets.empty import EmptyState
-from napari_cryodrgn.widgets.labels import ElidedLabel
+from napari_cryodrgn.widgets.labels import ElidedLabel, TwoLines
 from napari_cryodrgn.widgets.latent_menu import LatentMenu
 from napari_cryodrgn.widgets.latent_plot import LatentPlot
 from napari_cryodrgn.widgets.latent_toolbar import LatentToolBar, load_tools
@@ -77,7 +77,7 @@ class LatentDock(SessionDock):
         self._run_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self._no_analysis = QLabel()
         self._shown = dim_label(wrap=False)
-        self._line, self._hint = _two_lines(PLOT_HINT), _two_lines()
+        self._line, self._hint = TwoLines(PLOT_HINT), TwoLines()
         self._lay_out()
         self.start_page.run_button.clicked.connect(self.choose_run)
         self.start_page.particles_button.clicked.connect(self.choose_particles)
@@ -360,6 +360,9 @@ class LatentDock(SessionDock):
         column.addWidget(self._analysis_row)
         column.addWidget(self._plot_area, 1)
         column.addWidget(self._no_latent, 1)
+        # What is not shown yet must not ask for room either.
+        self._analysis_row.hide()
+        self._no_latent.hide()
         pages = QWidget()
         self._pages = QStackedLayout(pages)
         self._pages.addWidget(self.start_page)
@@ -371,16 +374,6 @@ class LatentDock(SessionDock):
         layout.addWidget(pages, 1)
         layout.addWidget(self.tasks)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-
-
-def _two_lines(text: str = "") -> QLabel:
-    """A label with room for two lines, whatever it says: its plot must not move."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.setFixedHeight(2 * label.fontMetrics().lineSpacing() + 14)  # with the theme's margins
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return label
 
 
 def _analysis_of(run: OpenRun, epoch: int, *, with_volumes: bool) -> Task[AnalysisFolder]:

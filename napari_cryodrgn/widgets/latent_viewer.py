@@ -89,7 +89,7 @@ class LatentCanvas(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt
         """As small as a plot still makes sense."""
-        return QSize(220, 180)
+        return QSize(220, 100)
 
     @property
     def native(self) -> QWidget:

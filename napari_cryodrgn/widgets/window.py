@@ -6,6 +6,7 @@ from pathlib import Path
 
 import napari
 from napari.layers import Layer
+from qtpy.QtGui import QGuiApplication
 
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.docks import LATENT, PARTICLES, VOLUME, open_all, open_dock
@@ -17,6 +18,8 @@ from napari_cryodrgn.widgets.sessions import use_session
 PARTICLE_ENDINGS = (".star", ".cs", ".mrcs", ".txt")
 VOLUME_ENDINGS = (".mrc", ".map")
 WINDOW_SIZE = (1500, 940)
+TITLE_BAR = 32
+"""Room for the frame that the desktop puts around a window, px."""
 
 
 def open_window(path: str | Path | None = None, *, session: Session | None = None) -> napari.Viewer:
@@ -49,7 +52,7 @@ def make_window(
         Whether to show the window.
     """
     viewer = napari.Viewer(title="napari-cryodrgn", ndisplay=3, show=show)
-    viewer.window.resize(*WINDOW_SIZE)
+    viewer.window.resize(*fitting_size(WINDOW_SIZE))
     if session is not None:
         use_session(viewer, session)
     open_all(viewer)
@@ -85,3 +88,12 @@ def show_particles(viewer: napari.Viewer, path: str | Path) -> None:
     dock = open_dock(viewer, PARTICLES)
     if isinstance(dock, ParticlesDock):
         dock.open_path(path)  # which shows how far it is, and what is wrong
+
+
+def fitting_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Such a size, or less where the screen is smaller."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is None:
+        return size
+    room = screen.availableGeometry()
+    return min(size[0], room.width()), min(size[1], room.height() - TITLE_BAR)

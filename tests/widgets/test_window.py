@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication, QDockWidget
 
 from napari_cryodrgn.progress import Progress
@@ -22,9 +23,11 @@ from napari_cryodrgn.widgets.docks import (
 from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.sessions import session_for
 from napari_cryodrgn.widgets.tasks import start_task
-from napari_cryodrgn.widgets.window import open_in
+from napari_cryodrgn.widgets.window import fitting_size, open_in
 
 pytestmark = pytest.mark.gui
+SMALL_SCREEN = 768 - 32
+"""Pixels of a common laptop's height without the window's title."""
 
 
 def endless(state: dict[str, bool]):
@@ -68,6 +71,32 @@ def test_opening_a_run_folder_shows_latents_and_a_volume_in_docks_opened_once(
     qtbot.wait(20)
     qtbot.mouseRelease(native, Qt.MouseButton.LeftButton, pos=where)
     settle(lambda: docks[VOLUME].title().startswith(f"Particle {target} "))
+
+
+def test_the_window_fits_a_small_laptop_and_gives_back_the_room_of_a_message(
+    viewer, settle, small_run, qtbot
+):
+    window = viewer.window._qt_window
+    open_all(viewer)
+    settle(lambda: window.minimumSizeHint().height() <= SMALL_SCREEN)
+    open_in(viewer, small_run.path)
+    session = session_for(viewer)
+    settle(lambda: session.volume is not None and "Surface (live)" in viewer.layers)
+    dock = find_dock(viewer, LATENT)
+    settle(lambda: not dock.tasks.isVisible() or dock.tasks.height() == 0)
+    frame = frame_of(dock)
+    before = frame.minimumSizeHint().height()
+    session.say("One line\n" * 12, "warning", "")
+    settle(lambda: frame.minimumSizeHint().height() > before)
+    dock.notices.clear()
+    settle(lambda: frame.minimumSizeHint().height() == before)
+    assert window.minimumSizeHint().height() <= SMALL_SCREEN
+
+
+def test_a_new_window_is_no_larger_than_the_screen(qapp):
+    room = QGuiApplication.primaryScreen().availableGeometry()
+    assert fitting_size((room.width() + 500, 100)) == (room.width(), 100)
+    assert fitting_size((300, room.height()))[1] < room.height()
 
 
 def test_a_closed_dock_stops_what_it_began_and_can_be_opened_again(viewer, settle):
