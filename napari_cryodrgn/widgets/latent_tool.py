@@ -20,6 +20,7 @@ from napari_cryodrgn.widgets.latent_axes import PlotAxes
 
 if TYPE_CHECKING:
     from napari_cryodrgn.latent.space import LatentSpace
+    from napari_cryodrgn.widgets.latent_scatter import Scatter
     from napari_cryodrgn.widgets.latent_viewer import LatentCanvas
 
 Place = npt.NDArray[np.float64]
@@ -72,6 +73,10 @@ class PlotForTools(Protocol):
 
         With three axes they are places on the screen, as seen from where the camera is now.
         """
+
+    @property
+    def scatter(self) -> Scatter | None:
+        """The particles drawn; its points are places in all axes, which turn with the view."""
 
     @property
     def axes_changed(self) -> Any:

@@ -109,10 +109,8 @@ class PathsOnPlot(QObject):
         if dot is not None and axes is not None:
             place = axes.from_z(dot[0])
             if place is None and field is not None and self._plot.latent is not None:
-                nearest = int(field.nearest(dot[0][None])[1][0])
-                points = self._plot.points
-                flat = len(axes.names) == 2 and nearest < len(points)
-                place = points[nearest].astype(np.float64) if flat else None
+                places = self._places(dot[0][None], field.nearest(dot[0][None])[1])
+                place = None if places is None else places[0]
         self._plot.canvas.show_mark(DOT, place, style="dot", colour="#ffffff")
 
     def _laid_out(self, path: LatentPath, book: PathBook) -> DrawnPath | None:
@@ -147,14 +145,13 @@ class PathsOnPlot(QObject):
         self, z: npt.NDArray[np.floating], positions: npt.NDArray[np.int64]
     ) -> Places | None:
         """Where latent points (n, zdim) lie: in z and PC axes themselves, else their particles."""
-        axes, points = self._plot.axes, self._plot.points
-        if axes is None:
+        axes, scatter = self._plot.axes, self._plot.scatter
+        if axes is None or scatter is None:
             return None
         if axes.kind in ("z", "pca") and len(z) and axes.from_z(z[0]) is not None:
             return np.array([axes.from_z(point) for point in z], dtype=np.float64)
-        if len(axes.names) > 2:
-            return None  # places of particles are known as seen now only, and the view turns
-        places = np.full((len(z), 2), np.nan)
+        points = scatter.points
+        places = np.full((len(z), points.shape[1]), np.nan)
         known = (positions >= 0) & (positions < len(points))
         places[known] = points[positions[known]]
         return places

@@ -25,7 +25,7 @@ class ProfilePlot(QWidget):
         self.canvas = pg.GraphicsLayoutWidget()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(HEIGHT)
-        self.density = self._plot(0, "log density", DENSITY_COLOUR)
+        self.density = self._plot(0, "log<br>density", DENSITY_COLOUR)
         self.distance = self._plot(1, "distance", DISTANCE_COLOUR)
         self.distance.setLabel("bottom", "share of the path", **{"font-size": "8pt"})
         self.distance.getAxis("bottom").setHeight(32)

@@ -93,6 +93,25 @@ def test_waypoints_of_a_umap_are_the_particles_nearest_to_the_mouse(qtbot, open_
 
 
 @gui
+def test_a_path_of_particles_is_drawn_with_three_columns_too(qtbot, open_dock, settle):
+    dock = open_dock()
+    plot, book = dock.plot, dock.session.paths
+    positions = [3, 40, 77]
+    book.add(waypoints=tuple(book.waypoint_of_particle(position) for position in positions))
+    columns = ("UMAP1", "UMAP2", "z0")
+    plot.choices.restore("Columns", columns, None, plot.choices.colormap, None)
+    settle(lambda: plot.axes is not None and plot.axes.names == columns)
+    settle(lambda: path_desk(dock.session).route_of(book.active) is not None)
+    overlay = plot.canvas.overlay
+    for number, position in enumerate(positions):
+        expected = plot.scatter.points[position]
+        assert expected.shape == (3,)
+        np.testing.assert_allclose(overlay.marks[f"path Path 1 waypoint {number}"].place, expected)
+    drawn = [line for name, line in overlay.lines.items() if name.startswith("path Path 1")]
+    np.testing.assert_allclose(drawn[0].points[0], plot.scatter.points[positions[0]])
+
+
+@gui
 def test_waypoints_are_free_in_z_and_moved_inserted_and_deleted(qtbot, open_dock, settle):
     dock = open_dock()
     book, native = dock.session.paths, dock.plot.canvas.native
