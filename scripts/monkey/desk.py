@@ -33,7 +33,7 @@ from napari_cryodrgn.widgets.window import make_window, show_run
 
 TOUCHED = (QAbstractButton, QComboBox, QSlider, QAbstractSpinBox, QLineEdit, DensitySlider)
 ROWS = (QAbstractItemView, ParticleTiles)
-SIZE = (960, 700)
+SIZE = (1100, 720)
 
 
 class Desk:
@@ -89,14 +89,10 @@ class Desk:
         return [each for each in self.targets() if "Slider" in type(each).__name__]
 
     def canvases(self) -> list[QWidget]:
-        """The latent canvas, twice as likely as the main one."""
-        latent = [
-            dock.plot.canvas.native
-            for dock in self.docks()
-            if isinstance(dock, LatentDock) and dock.plot.canvas.native.isVisible()
-        ]
+        """The latent canvas, twice as likely as the main one, where they have any room."""
+        latent = [dock.plot.canvas.native for dock in self.docks() if isinstance(dock, LatentDock)]
         main = self.viewer.window._qt_viewer.canvas.native
-        return [*latent, *latent, main] if latent else [main]
+        return [each for each in (*latent, *latent, main) if is_usable(each)]
 
     # What is no single click
 

@@ -139,12 +139,12 @@ class Monkey:
 
     def kinds(self) -> dict[str, tuple[float, Callable[[], str | None]]]:
         """How often each kind of event comes, and what makes it."""
-        desk, hand, choice = self.desk, self.hand, self.random.choice
+        desk, hand = self.desk, self.hand
         return {
             "click": (40, lambda: self.touch(hand.click, desk.targets())),
-            "canvas click": (12, lambda: hand.click(choice(desk.canvases()))),
-            "drag": (14, lambda: hand.drag(choice(desk.canvases() * 3 + desk.sliders()))),
-            "wheel": (8, lambda: hand.wheel(choice(desk.canvases() * 4 + desk.targets()))),
+            "canvas click": (12, lambda: self.touch(hand.click, desk.canvases())),
+            "drag": (14, lambda: self.touch(hand.drag, desk.canvases() * 3 + desk.sliders())),
+            "wheel": (8, lambda: self.touch(hand.wheel, desk.canvases() * 4 + desk.targets())),
             "key": (16, self.key),
             "tab": (5, desk.tab),
             "frame button": (1.5, lambda: self.touch(hand.click, [desk.frame_button()])),
@@ -162,9 +162,12 @@ class Monkey:
     def key(self) -> str:
         """Press a key where the focus is, or in a canvas."""
         widget = QApplication.focusWidget()
-        if widget is None or self.random.random() < 0.3:
-            widget = self.random.choice(self.desk.canvases())
+        canvases = self.desk.canvases()
+        if canvases and (widget is None or self.random.random() < 0.3):
+            widget = self.random.choice(canvases)
             widget.setFocus()
+        if widget is None:
+            return ""
         return self.hand.key(widget)
 
     def alive(self) -> None:
