@@ -18,6 +18,7 @@ OUT ?= demo-output
 RUN ?= $(OUT)/run
 EVENTS ?= 20000
 SEED ?= 1
+INJECTIONS ?= 240
 # One process a core, each with one thread: threads that wait for each other on busy
 # cores make torch many times slower.
 PYTEST_ARGS ?= -n auto --dist loadfile
@@ -63,6 +64,10 @@ pictures: $(STAMPS)/package $(STAMPS)/system ## take the pictures in docs/images
 .PHONY: monkey
 monkey: $(STAMPS)/package $(STAMPS)/system ## 20,000 random events in the window, on a copy of RUN=folder
 	scripts/with_display.sh $(VENV_PYTHON) scripts/monkey "$(RUN)" --events $(EVENTS) --seed $(SEED)
+
+.PHONY: faults
+faults: $(STAMPS)/package ## strike commands with INJECTIONS=240 faults: kills, full disks, inputs that go
+	$(VENV_PYTHON) scripts/inject_faults.py --injections $(INJECTIONS) --seed $(SEED)
 
 .PHONY: upstream
 upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
