@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from napari_cryodrgn.workflows.findings import Problem, RunInputs
 from napari_cryodrgn.workflows.outliers import restored_columns
 from napari_cryodrgn.workflows.refined_poses import RefinedPoses, read_refined_poses
 from napari_cryodrgn.workflows.run_inputs import find_inputs, with_box
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +196,10 @@ def _latents(
             "These latents cannot be used", _read_latents, folder.latents(number), config
         )
         if latents is not None:
+            if number != candidates[0]:  # a command shows no problems of a run
+                logger.warning(
+                    "The latest latents cannot be used: epoch %s is taken", number or "unnumbered"
+                )
             return number, latents
     latest = others[-1] if others else None
     has_none = config is not None and config.model.zdim == 0

@@ -130,6 +130,14 @@ def test_the_command_says_how_many(run: Path, tmp_path: Path) -> None:
     assert "216 of 240" in again.stdout
 
 
+def test_an_epoch_that_is_passed_over_is_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    latest = RunFolder(run).latent_epochs()[-1]
+    whole = RunFolder(run).latents(latest).read_bytes()
+    RunFolder(run).latents(latest + 1).write_bytes(whole[: len(whole) // 3])
+    chosen(run, where="z0>0")
+    assert f"latest latents cannot be used: epoch {latest} is taken" in caplog.text
+
+
 def test_clusters_are_kept_and_there_again(run: Path) -> None:
     result = CliRunner().invoke(app, ["cluster", str(run), "--method", "gmm", "-k", "2"])
     assert result.exit_code == 0, result.stderr
