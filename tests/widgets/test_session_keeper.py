@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 
@@ -104,6 +106,62 @@ def test_a_second_window_does_not_overwrite_and_damage_is_set_aside(
     keeper.flush()
     assert not small_run.session.exists()
     assert "not be remembered" in said[-1].text
+
+
+KILLED_WINDOW = """
+import sys
+import napari
+from qtpy.QtCore import QTimer
+from napari_cryodrgn.widgets.docks import LATENT, VOLUME, open_dock
+from napari_cryodrgn.widgets.opening import open_run_in
+from napari_cryodrgn.widgets.session_keeper import session_keeper
+from napari_cryodrgn.widgets.sessions import session_for
+
+viewer = napari.Viewer()
+viewer.window.resize(700, 500)
+for name in (VOLUME, LATENT):
+    open_dock(viewer, name)
+session = session_for(viewer)
+keeper = session_keeper(viewer, session)
+open_run_in(session, sys.argv[1])
+
+def pick_once_opened():
+    if keeper._saved is None or session.busy:
+        QTimer.singleShot(50, pick_once_opened)
+    else:
+        session.pick(17)
+        print("picked", keeper._timer.interval(), flush=True)
+
+pick_once_opened()
+napari.run()
+"""
+
+
+@pytest.mark.gui
+def test_a_killed_window_loses_a_few_seconds_at_most(small_run, tmp_path):
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+    window = subprocess.Popen(
+        [sys.executable, "-c", KILLED_WINDOW, str(small_run.path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **home},
+    )
+    try:
+        said = window.stdout.readline().split()
+        assert said[0] == "picked"
+        # It looks at itself so often, and nothing but its own clock makes it write.
+        assert int(said[1]) <= 5_000
+        end = time.monotonic() + 60
+        while not small_run.session.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+    finally:
+        window.kill()  # SIGKILL: it writes nothing more
+        window.communicate()
+    state, problem = read_session(small_run)
+    assert not problem
+    assert state.state.row == 17
+    # What it left behind keeps nobody from going on.
+    assert lock_owner(small_run.session_lock) is None
 
 
 @pytest.mark.gui
