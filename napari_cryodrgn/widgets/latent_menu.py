@@ -16,6 +16,7 @@ from napari_cryodrgn.latent.space import LatentSpace
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.widgets.latent_picture import Picture
 from napari_cryodrgn.widgets.opening import tell_failure
+from napari_cryodrgn.widgets.placement import units
 from napari_cryodrgn.widgets.tasks import start_task
 
 if TYPE_CHECKING:
@@ -106,14 +107,18 @@ class LatentMenu(QToolButton):
     def _add_layer(self, name: str, picture: Picture, content: tuple) -> None:
         points, features, rgba = content
         span = float((picture.scatter.high - picture.scatter.low).max())
-        # As large as the volume's layers are, or a plot of a few units would not be seen.
+        volume = self._dock.session.volume
+        known = volume is not None and volume.pixel_size is not None
         self._dock.viewer.add_points(
             points,
             features=features,
             face_color=rgba,
             border_width=0,
+            # A plot of a few units would not be seen with points of napari's size.
             size=max(span, 1e-3) / 150,
             name=name,
+            # It has none, but with others than the volume's napari forgets those too.
+            units=units(known)[: points.shape[1]],
             metadata={"axes": picture.choice.names[::-1]},
         )
 

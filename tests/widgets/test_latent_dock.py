@@ -253,6 +253,8 @@ def test_labels_of_a_file_become_a_column_and_points_a_layer(
     layer = next(layer for layer in viewer.layers if isinstance(layer, Points))
     assert list(layer.features["row"]) == list(session.latent.rows.rows)
     np.testing.assert_allclose(layer.data, plot.points)
+    # With other units than the volume's napari would forget them, and the scale bar with them.
+    assert viewer.layers.extent.units is not None
 
 
 def test_the_ends_of_the_colours_can_be_typed_and_given_back(qtbot, open_dock, settle):
