@@ -23,7 +23,7 @@ LOOP_SECONDS = 5.0
 """After which an event that runs a loop of its own is ended by Escape."""
 
 BEAT_MILLISECONDS = 20
-VIEWER_LIFE = 2_500
+VIEWER_LIFE = 1_000
 """Events after which the viewer is closed and another one opened."""
 
 MEMORY_LOOKS = 200
