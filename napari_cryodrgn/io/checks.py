@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -13,6 +14,10 @@ import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.particles import CTFParameters
+
+LARGEST_JSON, MOST_CONTAINERS = 128 << 20, 1_000_000
+"""Bytes, and lists and objects, that a JSON file may have: an empty list is two characters there
+and sixty bytes in memory."""
 
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBADF)
 
@@ -84,6 +89,40 @@ def read_text(path: Path, largest: int, what: str = "text") -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"this is no readable {what} ({error})", file=path) from error
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """What a JSON text holds, unless it would take far more memory than the file has bytes.
+
+    Parameters
+    ----------
+    text : str
+        Read from the file, whose size was bounded.
+    path : Path
+        The file, for the message.
+
+    Raises
+    ------
+    InputError
+        Where it is no JSON or holds too many lists and objects.
+    """
+    if text.count("[") + text.count("{") > MOST_CONTAINERS:
+        raise InputError(f"it lists more than {MOST_CONTAINERS:,} lists and objects", file=path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"this is no readable JSON ({error})", file=path) from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, cannot be read, is too large or no JSON.
+    """
+    return parse_json(read_text(path, LARGEST_JSON, "JSON"), path)
 
 
 def check_shifts(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import pydantic
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, replacing, write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
@@ -374,17 +373,15 @@ def _require_same_table(rows: ParticleRows, n_source: int, fingerprint: str, pat
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    require_file(path)
+    content = read_json(path)
     try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
         raise InputError(
             f"this is no file of selections ({first['msg']})", file=path, field=field
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"this is no file of selections ({error})", file=path) from error
 
 
 def _is_every(rows: ParticleRows) -> bool:

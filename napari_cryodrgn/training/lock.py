@@ -14,7 +14,7 @@ import psutil
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import writing_failed
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,6 @@ def lock_owner(path: Path) -> LockOwner | None:
 def _read_owner(path: Path) -> LockOwner | None:
     """Who holds the lock; None where nobody does or its writer was killed while writing."""
     try:
-        require_file(path)
-        return LockOwner(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return LockOwner(**read_json(path))
+    except (InputError, TypeError):
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text, writing_failed
+from napari_cryodrgn.io.checks import LARGEST_JSON, parse_json, read_text
 from napari_cryodrgn.training.records import EpochMetrics
 
 
@@ -45,11 +46,13 @@ def read_metrics(path: str | Path) -> list[EpochMetrics]:
     if not path.is_file():
         return []
     metrics = []
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is unfinished
+    lines = read_text(path, LARGEST_JSON).split("\n")[
+        :-1
+    ]  # what follows the last line end is unfinished
     for number, line in enumerate(lines, start=1):
         try:
-            metrics.append(EpochMetrics(**json.loads(line)))
-        except (ValueError, TypeError, RecursionError) as error:
+            metrics.append(EpochMetrics(**parse_json(line, path)))
+        except (InputError, TypeError) as error:
             raise InputError(
                 "this line holds no training metrics", file=path, field="line", value=number
             ) from error

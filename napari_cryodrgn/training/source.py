@@ -7,16 +7,14 @@ particles, so that a run recognises its own and refuses others.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydantic
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 from napari_cryodrgn.io.pickles import read_indices
 from napari_cryodrgn.particles import ParticleRows, Particles, SourceKind
 
@@ -108,17 +106,11 @@ def read_run_source(path: Path) -> RunSource:
         Where the file is missing or is something else.
     """
     try:
-        require_file(path)
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        return RunSource.model_validate(content)
-    except InputError:
-        raise
+        return RunSource.model_validate(read_json(path))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
         raise InputError(first["msg"], file=path, field=field) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"it could not be read ({error})", file=path) from error
 
 
 def rows_of(source: RunSource, folder: Path) -> ParticleRows:

@@ -12,8 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.workflows.volume_files import make_folder
 
@@ -61,9 +62,8 @@ def digest(path: Path) -> str:
 def _read(path: Path) -> dict[str, Piece]:
     """The record; an empty one where it is missing or damaged, for it can be made again."""
     try:
-        require_file(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(path)
+    except InputError:
         return {}
     if not isinstance(content, dict):
         return {}

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 from napari_cryodrgn.workflows.analysis_files import Z_VALUES
 from napari_cryodrgn.workflows.analysis_record import digest
 from napari_cryodrgn.workflows.volume_files import VolumeSettings, is_whole
@@ -117,11 +117,7 @@ def _check_points(path: Path, z: npt.NDArray[np.float32]) -> None:
 
 
 def _read(path: Path) -> Record:
-    require_file(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"this record cannot be read ({error})", file=path) from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise InputError("this is no record of a decoding", file=path)
     return content

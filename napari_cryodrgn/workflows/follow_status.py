@@ -18,7 +18,7 @@ import psutil
 
 from napari_cryodrgn.errors import Cancelled, InputError
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json, require_file
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.lock import LockOwner, lock_owner
@@ -59,15 +59,14 @@ class TrainingStatus:
 def read_status(run: RunFolder) -> TrainingStatus | None:
     """What the training in a folder last said; None where it has said nothing readable."""
     try:
-        require_file(run.status)
-        content = json.loads(run.status.read_text(encoding="utf-8"))
+        content = read_json(run.status)
         return TrainingStatus(
             content["state"],
             LockOwner(**content["owner"]),
             TrainingProgress(**content["progress"]),
             content["text"],
         )
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 

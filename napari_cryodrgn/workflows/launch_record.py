@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from napari_cryodrgn.io.atomic import write_text
-from napari_cryodrgn.io.checks import require_file
+from napari_cryodrgn.io.checks import read_json
 from napari_cryodrgn.run import RunFolder
 from napari_cryodrgn.training.lock import LockOwner
 
@@ -45,11 +45,10 @@ class Launch:
 def read_launch(run: RunFolder) -> Launch | None:
     """How the training in a folder was started; None where nothing readable says it."""
     try:
-        require_file(run.launch)
-        content = json.loads(run.launch.read_text(encoding="utf-8"))
+        content = read_json(run.launch)
         owner = content["owner"] and LockOwner(**content["owner"])
         return Launch(content["kind"], content["submitted"], owner, content["job"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 

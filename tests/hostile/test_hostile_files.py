@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.io import restricted_pickle
+from napari_cryodrgn.io import checks, restricted_pickle
 from napari_cryodrgn.io.mrc import read_volume
 from napari_cryodrgn.io.mrc_header import read_header
 from napari_cryodrgn.io.npy import read_npy, read_npz
@@ -38,6 +38,16 @@ from .mutations import mutated
 from .sound_files import make_sound
 
 HARNESS = Path(__file__).parent / "harness.py"
+PYDANTIC = ("session", "paths", "movie recipe")
+"""These bound the size of their files instead: see `session_file.LARGEST` and its like."""
+
+JSON_READERS = [
+    reader
+    for reader in READERS
+    if reader.file.endswith((".json", ".jsonl", ".lock"))
+    and reader.name not in PYDANTIC
+    and not reader.name.startswith("run: ")
+]
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +380,23 @@ def test_a_stack_that_is_cut_while_it_is_open(here: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="cannot be read any more"):
         stack.read(np.arange(24))
+
+
+@pytest.mark.parametrize("reader", JSON_READERS, ids=lambda reader: reader.name)
+@pytest.mark.parametrize("unit", ["{},", "[],"])
+def test_lists_without_end_are_not_built(
+    reader: Reader, unit: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty object is two characters in a file, and sixty bytes in memory."""
+    monkeypatch.setattr(checks, "MOST_CONTAINERS", 1000)
+    loads = json.loads
+
+    def watched(text: str) -> object:
+        assert text.count("[") + text.count("{") <= 1000, "it was built"
+        return loads(text)
+
+    monkeypatch.setattr(checks.json, "loads", watched)
+    path = here / reader.file
+    path.write_text('{"a": [' + unit * 1000 + unit[:2] + "]}\n")
+    none_where_damaged = ("training.lock", "training.json", "launch.json", "analysis record")
+    assert outcome(reader, path) == "refused" or reader.name in none_where_damaged
