@@ -18,6 +18,7 @@ OUT ?= demo-output
 RUN ?= $(OUT)/run
 EVENTS ?= 20000
 SEED ?= 1
+SECONDS_OF_FUZZING ?= 600
 INJECTIONS ?= 240
 # One process a core, each with one thread: threads that wait for each other on busy
 # cores make torch many times slower.
@@ -68,6 +69,10 @@ monkey: $(STAMPS)/package $(STAMPS)/system ## 20,000 random events in the window
 .PHONY: faults
 faults: $(STAMPS)/package ## strike commands with INJECTIONS=240 faults: kills, full disks, inputs that go
 	$(VENV_PYTHON) scripts/inject_faults.py --injections $(INJECTIONS) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/dev ## give every reader damaged files for SECONDS_OF_FUZZING=600
+	$(VENV_PYTHON) scripts/fuzz_readers.py --seconds $(SECONDS_OF_FUZZING)
 
 .PHONY: upstream
 upstream: $(STAMPS)/dev $(STAMPS)/system ## install cryoDRGN 4.3.1 beside and test both ways with it
