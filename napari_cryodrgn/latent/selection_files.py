@@ -19,7 +19,7 @@ import pydantic
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import making_folders, replacing, write_text
-from napari_cryodrgn.io.checks import read_json
+from napari_cryodrgn.io.checks import read_json, require_file
 from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
@@ -373,7 +373,11 @@ def _require_same_table(rows: ParticleRows, n_source: int, fingerprint: str, pat
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    content = read_json(path)
+    require_file(path)
+    try:
+        content = read_json(path)
+    except InputError as error:
+        raise InputError(f"this is no file of selections ({error.problem})", file=path) from error
     try:
         return model.model_validate(content)
     except pydantic.ValidationError as error:
