@@ -26,6 +26,7 @@ from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Notice, Pick, ShownVolume, State
 from napari_cryodrgn.widgets.collector import QUIET
 from napari_cryodrgn.widgets.dock import SessionDock
+from napari_cryodrgn.widgets.docks import frame_of
 from napari_cryodrgn.widgets.empty import EmptyState
 from napari_cryodrgn.widgets.labels import ElidedLabel, TwoLines
 from napari_cryodrgn.widgets.latent_menu import LatentMenu
@@ -38,6 +39,7 @@ from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
 from napari_cryodrgn.widgets.shortcuts import show_shortcuts
 from napari_cryodrgn.widgets.start_page import StartPage, reading_recent
+from napari_cryodrgn.widgets.steady_frame import steady
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
 from napari_cryodrgn.widgets.theme import dim_label
@@ -134,6 +136,9 @@ class LatentDock(SessionDock):
         super().showEvent(event)
         if not self._warmed_up:
             self._warmed_up = True
+            frame = frame_of(self)
+            if frame is not None:
+                steady(frame)
             QTimer.singleShot(0, self, self.plot.warm_up)
 
     # What the buttons do

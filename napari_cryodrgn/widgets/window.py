@@ -14,6 +14,7 @@ from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.particles_dock import ParticlesDock
 from napari_cryodrgn.widgets.readers import open_mrc
 from napari_cryodrgn.widgets.sessions import use_session
+from napari_cryodrgn.widgets.steady_frame import share_contexts
 
 PARTICLE_ENDINGS = (".star", ".cs", ".mrcs", ".txt")
 VOLUME_ENDINGS = (".mrc", ".map")
@@ -51,6 +52,7 @@ def make_window(
     show : bool
         Whether to show the window.
     """
+    share_contexts()
     viewer = napari.Viewer(title="napari-cryodrgn", ndisplay=3, show=show)
     viewer.window.resize(*fitting_size(WINDOW_SIZE))
     if session is not None:

@@ -99,6 +99,32 @@ def test_a_new_window_is_no_larger_than_the_screen(qapp):
     assert fitting_size((300, room.height()))[1] < room.height()
 
 
+def test_a_canvas_draws_on_when_somebody_tries_to_take_its_dock_out(viewer, qtbot):
+    """With another OpenGL context it would fail with each paint."""
+    dock = open_dock(viewer, LATENT)
+    frame, native = frame_of(dock), dock.plot.canvas.native
+    qtbot.waitUntil(lambda: native.context() is not None)
+    context = native.context()
+    button = frame.title.float_button
+    if button.isVisible():
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    else:
+        qtbot.mouseDClick(frame.title, Qt.MouseButton.LeftButton)
+    qtbot.wait(50)
+    assert native.context() == context
+    assert not native.grabFramebuffer().isNull()
+
+
+def test_our_own_window_shares_contexts_so_that_docks_may_leave_it():
+    code = (
+        "from qtpy.QtCore import QCoreApplication\n"
+        "from napari_cryodrgn.widgets.steady_frame import SHARING, share_contexts\n"
+        "share_contexts()\n"
+        "assert QCoreApplication.testAttribute(SHARING)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_closed_dock_stops_what_it_began_and_can_be_opened_again(viewer, settle):
     dock = open_dock(viewer, LATENT)
     state: dict[str, bool] = {}
