@@ -5,7 +5,7 @@
 Works on a copy of the run, with a home folder of its own. Every event is one that a person could
 make; file dialogs are cancelled. The same seed draws the same numbers, but what they meet depends
 on how fast the window is, so that a repetition follows the same way only roughly; the log names
-every event. A thread watches how long the window does not answer.
+every event. SIGTERM ends it early, with its report. A thread watches how long the window does not answer.
 
 Ends with 1 where an error nobody has foreseen was raised, the window computed for longer than
 allowed without an answer, a viewer was left after it was closed, or memory grew after the first
@@ -18,6 +18,7 @@ import argparse
 import faulthandler
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ def play(runs: list[Path], report: Report, events: int, log: TextIO) -> None:
     watch = Watchdog(report)
     with notification_manager:
         monkey = Monkey(runs, report, watch, log)
+        signal.signal(signal.SIGTERM, monkey.rest)
         monkey.desk.open_viewer()
         hear_errors(report)  # after ours, which would take them away
         QApplication.instance().setQuitOnLastWindowClosed(False)

@@ -67,6 +67,10 @@ class Monkey:
         self._timer.start()
         QApplication.instance().exec()
 
+    def rest(self, *_: object) -> None:
+        """Make no more events."""
+        self.wanted = self.report.events
+
     def renew(self) -> None:
         """Another viewer in place of this one."""
         self.close()
