@@ -5,7 +5,8 @@
 Works on a copy of the run, with a home folder of its own. Every event is one that a person could
 make; file dialogs are cancelled. The same seed draws the same numbers, but what they meet depends
 on how fast the window is, so that a repetition follows the same way only roughly; the log names
-every event. SIGTERM ends it early, with its report. A thread watches how long the window does not answer.
+every event. A thread watches how long the window does not answer. SIGTERM ends it early, with its
+report.
 
 Ends with 1 where an error nobody has foreseen was raised, the window computed for longer than
 allowed without an answer, a viewer was left after it was closed, or memory grew after the first
