@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping
 BAD_BINDING = "6.12.0"
 """PySide6 that loses references to None, which end the process before Python 3.12."""
 
+BINDINGS = ("PySide6", "PySide6-Essentials")
+"""What PySide6 is installed as: the first brings the second, which is enough by itself."""
+
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -25,28 +28,32 @@ LIBRARIES = {
 
 
 def binding_problem(
-    version: str | None = None, python: tuple[int, ...] = sys.version_info[:2]
+    version_of: Callable[[str], str] = importlib.metadata.version,
+    python: tuple[int, ...] = sys.version_info[:2],
 ) -> str:
     """What is wrong with the Qt binding.
 
     Parameters
     ----------
-    version : str, optional
-        Version of PySide6; that which is installed if not given.
+    version_of : callable
+        Version of an installed distribution; raises PackageNotFoundError for others.
     python : (int, int), optional
         Version of Python.
     """
-    if version is None:
-        try:
-            version = importlib.metadata.version("PySide6")
-        except importlib.metadata.PackageNotFoundError:
-            return ""
-    if version != BAD_BINDING or tuple(python) >= (3, 12):
+    if tuple(python) >= (3, 12):
         return ""
-    return (
-        f"PySide6 {BAD_BINDING} ends napari after some minutes on Python {python[0]}.{python[1]}: "
-        'install another version with  pip install "PySide6!=6.12.0"'
-    )
+    for name in BINDINGS:
+        try:
+            bad = version_of(name) == BAD_BINDING
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if bad:
+            return (
+                f"PySide6 {BAD_BINDING} ends napari after some minutes on Python "
+                f"{python[0]}.{python[1]}: install another version with  "
+                f'pip install "{name}!={BAD_BINDING}"'
+            )
+    return ""
 
 
 def library_problem(load: Callable[[str], object] = ctypes.CDLL) -> str:

@@ -191,7 +191,7 @@ def test_what_ends_or_blinds_a_window_is_said_in_the_first_dock(monkeypatch, set
     monkeypatch.setattr(platform_warning, "has_opengl", lambda: False)
     monkeypatch.setattr(platform_warning, "API_NAME", "PySide6")
     monkeypatch.setattr(
-        platform_warning, "binding_problem", lambda: binding_problem("6.12.0", (3, 11))
+        platform_warning, "binding_problem", lambda: binding_problem(lambda name: "6.12.0", (3, 11))
     )
     session, said = Session(), []
     session.message.connect(said.append)

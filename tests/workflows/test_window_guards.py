@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ from napari_cryodrgn.workflows.window_guards import (
 )
 
 
+def installed(versions):
+    """Looks versions up in a table, as `importlib.metadata.version` does in an installation."""
+
+    def version_of(name):
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    return version_of
+
+
 @pytest.mark.parametrize(
     ("version", "python", "bad"),
     [
@@ -27,12 +39,24 @@ from napari_cryodrgn.workflows.window_guards import (
         ("6.12.1", (3, 11), False),
     ],
 )
-def test_the_version_that_aborts_is_named(version, python, bad):
-    problem = binding_problem(version, python)
+@pytest.mark.parametrize(
+    ("names", "remedy"),
+    [
+        (("PySide6", "PySide6-Essentials"), "PySide6"),
+        (("PySide6-Essentials",), "PySide6-Essentials"),
+        (("PySide6",), "PySide6"),  # conda's
+    ],
+)
+def test_the_version_that_aborts_is_named(version, python, bad, names, remedy):
+    problem = binding_problem(installed(dict.fromkeys(names, version)), python)
     assert bool(problem) == bad
     assert "\n" not in problem
     if bad:
-        assert 'pip install "PySide6!=6.12.0"' in problem
+        assert f'pip install "{remedy}!=6.12.0"' in problem
+
+
+def test_nothing_is_said_of_a_binding_that_is_not_installed():
+    assert binding_problem(installed({}), (3, 11)) == ""
 
 
 def test_missing_libraries_are_named_with_their_packages():
