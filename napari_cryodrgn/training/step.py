@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -112,20 +112,42 @@ class ComparedPoints:
     features : SliceFeatures or None
         Their encoding, where the decoder's part is done piece by piece; None where
         automatic differentiation does it.
+    places : (P,) int64 tensor or None
+        Where they lie among the points of a batch; None for all of these.
     """
 
     points: Tensor
     features: SliceFeatures | None
+    places: Tensor | None = None
+
+    def of(self, batch: Batch) -> Batch:
+        """A batch at these points."""
+        if self.places is None:
+            return batch
+        ctf = None if batch.ctf is None else batch.ctf.index_select(1, self.places)
+        return replace(batch, observed=batch.observed.index_select(1, self.places), ctf=ctf)
 
 
-def compared_points(vae: VAE) -> ComparedPoints:
-    """The points of the decoder's disc: radius half the box."""
+def compared_points(vae: VAE, radius: int | None = None) -> ComparedPoints:
+    """The points of the decoder's disc, whose radius is half the box, or of a smaller one.
+
+    Parameters
+    ----------
+    vae : VAE
+    radius : int, optional
+        Of a smaller disc, px of the transform.
+    """
     lattice = vae.lattice
-    pixels = torch.nonzero(lattice.disc(lattice.box // 2)).reshape(-1)
+    disc = lattice.disc(lattice.box // 2)
+    chosen, places = disc, None
+    if radius is not None and radius < lattice.box // 2:
+        chosen = lattice.disc(radius)
+        places = torch.nonzero(chosen[disc]).reshape(-1)
+    pixels = torch.nonzero(chosen).reshape(-1)
     features = None
     if vae.device.type == "cpu" and vae.decoder.rand_freqs is not None and can_fuse(vae.decoder):
         features = slice_features(lattice, pixels, vae.decoder.rand_freqs)
-    return ComparedPoints(lattice.coords[pixels], features)
+    return ComparedPoints(lattice.coords[pixels], features, places)
 
 
 def training_step(
@@ -147,7 +169,7 @@ def training_step(
     compared : ComparedPoints
         From `compared_points`, of this model.
     batch : Batch
-        Observed images and CTF at those points.
+        Observed images and CTF on the whole of the decoder's disc.
     noise : (B, zdim) tensor or None
         Standard normal noise of the latents.
     beta, beta_control
@@ -224,7 +246,7 @@ def _loss(
     beta: float,
     beta_control: float | None,
 ) -> Loss:
-    vae = state.vae
+    vae, batch = state.vae, compared.of(batch)
     if compared.features is None:
         predicted, latent = state.predict(
             vae, compared.points, batch, noise, mixed_precision=state.mixed_precision

@@ -19,6 +19,7 @@ from napari_cryodrgn.training.learning_rate import RateSchedule
 from napari_cryodrgn.training.loss import Loss
 from napari_cryodrgn.training.randomness import generator
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
+from napari_cryodrgn.training.resolution import RadiusSchedule
 from napari_cryodrgn.training.schedule import BetaSchedule
 from napari_cryodrgn.training.step import TrainingState, compared_points, training_step
 
@@ -43,6 +44,8 @@ class Course:
         See `loss.vae_loss`.
     rate : callable or None
         Learning rate by the epochs done; None leaves the optimiser's.
+    radius : callable or None
+        Radius by the epoch of the disc on which images are compared; None for the whole.
     """
 
     seed: int
@@ -51,6 +54,7 @@ class Course:
     beta: BetaSchedule
     beta_control: float | None = None
     rate: RateSchedule | None = None
+    radius: RadiusSchedule | None = None
 
 
 SaveEpoch = Callable[[EpochMetrics], Task[bool]]
@@ -126,7 +130,8 @@ def _train_epoch(
 ) -> Task[EpochMetrics]:
     """All steps of one epoch, with a report about every `REPORT_SECONDS`."""
     epoch, n_images, zdim = losses.epoch, len(losses.order), state.vae.zdim
-    compared = compared_points(state.vae)
+    radius = None if course.radius is None else course.radius(epoch)
+    compared = compared_points(state.vae, radius)
     poses = state.poses if state.poses is not None and state.poses.begins(epoch) else None
     noise_source = generator(course.seed, "noise", epoch)
     seen_before = (epoch - 1) * n_images

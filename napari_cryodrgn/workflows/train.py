@@ -37,6 +37,7 @@ from napari_cryodrgn.training.optimiser import build_optimiser
 from napari_cryodrgn.training.plateau import plateau_since
 from napari_cryodrgn.training.pose_refinement import PoseRefinement
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
+from napari_cryodrgn.training.resolution import first_whole_epoch, radius_schedule
 from napari_cryodrgn.training.resume import last_finished, restore
 from napari_cryodrgn.training.schedule import beta_schedule
 from napari_cryodrgn.training.step import TrainingState, gradient_scaler
@@ -146,6 +147,9 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
         state = compiled.state
         log_line(run.log, compiled.words)
     course = _course(config, inputs)
+    whole = first_whole_epoch(course.radius, inputs.source.box)
+    if whole > finished + 1:
+        log_line(run.log, f"Low frequencies first; all of them from epoch {whole} on")
 
     def save(metrics: EpochMetrics) -> Task[bool]:
         return _save_epoch(config, run, inputs, run_config, state, metrics)
@@ -225,6 +229,7 @@ def _course(config: TrainingConfig, inputs: TrainingInputs) -> Course:
         beta=beta_schedule(config.beta, config.zdim),
         beta_control=config.beta_control,
         rate=rate_schedule(config.schedule, config.lr, config.num_epochs),
+        radius=radius_schedule(config.schedule, config.num_epochs, inputs.source.box),
     )
 
 
@@ -291,7 +296,10 @@ def _save_epoch(
     log_line(run.log, epoch_line(metrics))
     if state.poses is not None and state.poses.begins(epoch):
         log_line(run.log, pose_line(*state.poses.change(), inputs.source.pixel_size))
-    flat = plateau_since(read_metrics(run.metrics))
+    # With other frequencies the error is another one.
+    whole = first_whole_epoch(_course(config, inputs).radius, inputs.source.box)
+    comparable = [record for record in read_metrics(run.metrics) if record.epoch >= whole]
+    flat = plateau_since(comparable)
     if flat is not None:
         log_line(
             run.log,

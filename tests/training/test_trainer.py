@@ -196,3 +196,13 @@ def test_samples_have_the_mean_and_deviation_of_the_latent() -> None:
     z = sample_latent(mu, logvar, torch.randn((100_000, 2), generator=generator(0, "noise")))
     torch.testing.assert_close(z.mean(0), mu[0], atol=0.02, rtol=0)
     torch.testing.assert_close(z.var(0), logvar[0].exp(), atol=0.02, rtol=0)
+
+
+def test_a_smaller_disc_is_compared_in_the_epochs_that_say_so(particles: Particles) -> None:
+    plain, _ = trained(particles, new_state())
+    coarse = replace(COURSE, radius=lambda epoch: 4 if epoch == 1 else 8)
+    first, _ = trained(particles, new_state(), coarse)
+    whole = replace(COURSE, radius=lambda _: 8)
+    same, _ = trained(particles, new_state(), whole)
+    assert [record.gen_loss for record in same] == [record.gen_loss for record in plain]
+    assert first[0].gen_loss != pytest.approx(plain[0].gen_loss, rel=0.05)
