@@ -247,9 +247,9 @@ class TrainingConfig(ParticleConfig, ModelConfig):
     schedule: Literal["cryodrgn", "fast"] = option(
         "cryodrgn",
         "Schedule",
-        "cryodrgn: exactly cryoDRGN's training. fast: steps that also learn rare differences "
-        "soon (Muon) and shrink towards the end, and half precision where a CPU is quicker with "
-        "it; as good after fewer epochs.",
+        "cryodrgn: exactly cryoDRGN's training. fast: low frequencies first, steps that also learn "
+        "rare differences soon (Muon) and shrink towards the end, and half precision where a CPU "
+        "is quicker with it; as good in less time.",
         "--schedule",
         group="Training",
     )

@@ -78,6 +78,7 @@ def train(
         Path, typer.Option("--cryodrgn", help="cryoDRGN's program, in its own environment.")
     ] = Path(".venvs/upstream/bin/cryodrgn"),
     seeds: Annotated[int, typer.Option(help="Trainings of each program.", min=1)] = 1,
+    first_seed: Annotated[int, typer.Option(help="Seed of the first of them.", min=0)] = 0,
     epochs: Annotated[
         int, typer.Option("-n", "--num-epochs", help="Epochs of cryoDRGN and as plain.", min=1)
     ] = 20,
@@ -108,7 +109,7 @@ def train(
             threads=threads,
             known=known,
         )
-        timings = drive(benchmark_train(cryodrgn, out, case, seeds=seeds))
+        timings = drive(benchmark_train(cryodrgn, out, case, seeds=seeds, first_seed=first_seed))
     typer.echo("\n".join(train_table(timings)))
 
 

@@ -54,7 +54,7 @@ PRESETS = (
     Preset(
         "cryoDRGN default",
         "What cryodrgn train_vae does without options, step for step: a wide network, which "
-        "needs about twice the epochs of “Fine detail”.",
+        "learns more slowly than with “Fine detail”.",
         _defaults(*_NETWORK, *_COURSE),
     ),
 )

@@ -117,7 +117,7 @@ class TrainingTiming:
 
 
 def benchmark_train(
-    cryodrgn: Path, folder: Path, case: TrainingCase, *, seeds: int = 1
+    cryodrgn: Path, folder: Path, case: TrainingCase, *, seeds: int = 1, first_seed: int = 0
 ) -> Task[list[TrainingTiming]]:
     """Train with cryoDRGN and with both of our schedules by turns, and compare.
 
@@ -130,6 +130,8 @@ def benchmark_train(
     case : TrainingCase
     seeds : int
         Trainings of each.
+    first_seed : int, optional
+        The seed of the first; others follow.
 
     Returns
     -------
@@ -152,7 +154,7 @@ def benchmark_train(
         )
     folder.mkdir(parents=True, exist_ok=True)
     timings: list[TrainingTiming] = []
-    for seed in range(seeds):
+    for seed in range(first_seed, first_seed + seeds):
         known = _known(case).get(seed)
         for program in ("cryoDRGN", "cryodrgn", "fast"):
             epochs = case.fast_epochs if program == "fast" else case.epochs
