@@ -356,7 +356,10 @@ def open_(
     with errors_as_status():
         if path is not None and not path.exists():
             raise InputError("there is no such file or folder", file=path)
-        require_display(f"'{PROGRAM} info {path or 'PATH'}' says what it is")
+        require_display(
+            "Open it on your own computer or through a remote desktop (see install.md); "
+            f"'{PROGRAM} info {path or 'PATH'}' says what it is"
+        )
         _open_window(path)
 
 
