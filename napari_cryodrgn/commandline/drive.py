@@ -47,7 +47,7 @@ def say(text: str) -> None:
 def errors_as_status() -> Iterator[None]:
     """Turn errors that are no fault of ours into one line on standard error and exit status 1.
 
-    These are an `InputError`, full memory, and what the system refuses. Ctrl-C ends with status 130.
+    These are an `InputError`, full memory, and what the system refuses. Ctrl-C ends with 130.
     """
     try:
         yield
