@@ -15,6 +15,23 @@ from napari_cryodrgn.errors import InputError
 OWN_FOLDER = "napari-cryodrgn"
 
 
+def require_yaml(config: Path) -> None:
+    """Make sure that a missing ``config.yaml`` is not that of an early run.
+
+    Raises
+    ------
+    InputError
+        Where ``config.pkl`` lies in its place.
+    """
+    early = config.with_name("config.pkl")
+    if early.is_file() and not config.exists():
+        raise InputError(
+            "this run was written by a cryoDRGN that had no config.yaml yet",
+            file=early,
+            hint="Make a config.yaml of it with five lines of Python (see existing_runs.md)",
+        )
+
+
 @dataclass(frozen=True)
 class AnalysisFolder:
     """Paths within ``analyze.N``.
@@ -76,12 +93,7 @@ class RunFolder:
         run = cls(folder)
         if run.config.is_file() or run.latent_epochs() or run.weight_epochs():
             return run
-        if (folder / "config.pkl").is_file():
-            raise InputError(
-                "this run was written by cryoDRGN before 2.0 (config.pkl)",
-                file=folder / "config.pkl",
-                hint="Convert its configuration to config.yaml with cryoDRGN 2 or 3 first",
-            )
+        require_yaml(run.config)
         raise InputError(
             "this is no run folder: it has neither config.yaml nor weights nor latents",
             file=folder,

@@ -14,6 +14,7 @@ from napari_cryodrgn.config import ModelConfig, RunConfig, RunKind
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.atomic import write_text
 from napari_cryodrgn.io.safe_yaml import read_yaml
+from napari_cryodrgn.run import require_yaml
 
 FORMAT_VERSION = "4.3.1"
 
@@ -24,7 +25,7 @@ def read_run_config(path: str | Path) -> RunConfig:
     Parameters
     ----------
     path : path-like
-        A ``config.yaml`` of cryoDRGN (any version since 2.0) or of ours.
+        A ``config.yaml`` of cryoDRGN, any version that has one, or of ours.
 
     Returns
     -------
@@ -36,6 +37,7 @@ def read_run_config(path: str | Path) -> RunConfig:
         Where the file is missing, is no YAML mapping, or a value is unusable.
     """
     path = Path(path)
+    require_yaml(path)
     content = _read_yaml(path)
     kind = _kind(content, path)
     dataset = _section(content, "dataset_args", path)

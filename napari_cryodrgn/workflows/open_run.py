@@ -107,7 +107,7 @@ def open_run(path: str | Path, epoch: int | None = None, before: OpenRun | None 
     folder = RunFolder.existing(path)
     found = RunInputs()
     config = None
-    if folder.config.is_file():
+    if folder.config.is_file() or folder.config.with_name("config.pkl").is_file():
         config = found.attempt("The configuration cannot be used", read_run_config, folder.config)
     else:
         found.problems.append(

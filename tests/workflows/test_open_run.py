@@ -306,5 +306,5 @@ def test_what_is_no_run_is_said(tmp_path: Path, there: str) -> None:
         path.mkdir()
     if there == "config.pkl":
         (path / there).write_bytes(b"")
-    with pytest.raises(InputError, match=r"no such folder|no run folder|before 2\.0"):
+    with pytest.raises(InputError, match=r"no such folder|no run folder|no config\.yaml yet"):
         open_run(path)
