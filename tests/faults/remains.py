@@ -51,10 +51,9 @@ def lost(sound: Path, work: Path, command: str, gone: str) -> list[str]:
             continue
         elif path.name not in RENEWED.get(command, ()):
             found.append(f"changed: {name}")
-        elif (
-            path.name in GROWING and not gone and not now.read_bytes().startswith(path.read_bytes())
-        ):
-            found.append(f"not only added to: {name}")
+        elif path.name in GROWING and not gone.startswith(("run/weights.", "run/z.")):
+            only_added = now.read_bytes().startswith(path.read_bytes())
+            found += [] if only_added else [f"not only added to: {name}"]
         elif path.name.endswith(".json"):
             found += _attempt(name, lambda now=now: json.loads(now.read_text()))
     return found
