@@ -70,6 +70,12 @@ def inline_spans(page: Path) -> list[str]:
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 
+def options_of_scripts() -> set[str]:
+    """Options of the programs in scripts/, which the pages on measuring name."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts").rglob("*.py")]
+    return {word for text in texts for word in re.findall(r'add_argument\(\s*"(--[\w-]+)"', text)}
+
+
 def all_commands(group: Any) -> dict[str, Any]:
     """Every command by its words, those in groups too: 'benchmark decode'."""
     found = {}
@@ -89,6 +95,7 @@ def options_of(command: Any) -> set[str]:
 def test_commands_and_options_in_the_text_exist(page: Path) -> None:
     known = all_commands(typer.main.get_command(cli.app))
     every = set().union(*(options_of(command) for command in known.values())) | OF_OTHERS
+    every |= options_of_scripts()
     wrong = []
     for span in inline_spans(page):
         name = next((each for each in known if f"{span} ".startswith(f"{each} ")), None)
