@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -231,7 +232,7 @@ def _timed(
     what = f"{planned.program}, seed {planned.seed}"
     wall, cpu, memory = yield from _program(words, case.threads, log, what)
     seconds = _epoch_seconds(planned.program, run, log)
-    median = sorted(seconds)[len(seconds) // 2]
+    median = statistics.median(seconds)
     more = median * (planned.epochs - planned.run_epochs)
     quality = None
     if planned.run_epochs == planned.epochs and (case.particles / "truth.csv").is_file():
