@@ -9,6 +9,10 @@ import typer
 
 from napari_cryodrgn.commandline.drive import drive, errors_as_status, say
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import read_text
+
+LARGEST_ROWS = 1 << 20
+"""Bytes of a file with some hundred thousand row numbers."""
 
 
 def traverse(
@@ -130,8 +134,10 @@ def read_anchors(words: list[str]) -> list[int]:
                 value=word,
             )
         try:
-            numbers = [float(part) for part in path.read_text(encoding="utf-8").split()]
-        except (ValueError, OSError) as error:
+            numbers = [float(part) for part in read_text(path, LARGEST_ROWS).split()]
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError("this is no text file of row numbers", file=path) from error
         if any(not number.is_integer() for number in numbers):
             raise InputError("row numbers are whole numbers", file=path)

@@ -97,6 +97,8 @@ def pack_header(described: dict[str, object]) -> bytes:
 def read_header(path: Path) -> dict[str, Any] | None:
     """What a file says of itself; None where it is damaged or no such file."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
         with path.open("rb") as file:
             head = file.read(HEADER_BYTES)
         start = len(MAGIC) + 8

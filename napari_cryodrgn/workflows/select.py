@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.io.checks import read_text
 from napari_cryodrgn.latent.clusters import space_points
 from napari_cryodrgn.latent.expression import matching
 from napari_cryodrgn.latent.expression_columns import column_named, is_labels
@@ -136,6 +137,10 @@ def selected(
     return mask, " and ".join(words for _, words in masks)
 
 
+LARGEST_LASSO = 8 << 20
+"""Bytes of an outline with some hundred thousand vertices."""
+
+
 def read_lasso(path: Path) -> npt.NDArray[np.float64]:
     """Vertices of a polygon, (M, 2) x and y, from a text file with one in each line.
 
@@ -146,12 +151,8 @@ def read_lasso(path: Path) -> npt.NDArray[np.float64]:
     InputError
         Where the file is missing, a line has not two numbers, or there are fewer than three.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"it cannot be read ({error})", file=path) from error
     vertices = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path, LARGEST_LASSO).splitlines(), start=1):
         words = line.replace(",", " ").split()
         if not words or line.lstrip().startswith("#"):
             continue

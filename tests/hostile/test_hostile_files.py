@@ -337,7 +337,7 @@ def test_a_checkpoint_without_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["pipe", "zero", "loop", "nowhere", "folder"])
 def test_what_is_no_file_is_not_read(kind: str, here: Path, sound: Path) -> None:
     """A pipe would be waited for without end, as is a drive that has gone; /dev/zero never ends."""
-    silent = ("run", "info", "training", "launch", "analysis", "stop", "metrics")
+    silent = ("run", "info", "training", "launch", "analysis", "stop", "metrics", "image cache")
     none_where_missing = ("selections", "paths", "decode.json")
     for reader in READERS:
         path = here / reader.file

@@ -95,7 +95,7 @@ def test_selections_of_the_run_and_of_files(run: Path, tmp_path: Path) -> None:
         (["--lasso", "{}/far.txt"], "no particle lies in this lasso"),
         (["--lasso", "{}/two.txt"], "3 vertices or more; here are 2"),
         (["--lasso", "{}/bad.txt"], "line 2 = 1 x: a vertex is two numbers"),
-        (["--lasso", "{}/missing.txt"], "cannot be read"),
+        (["--lasso", "{}/missing.txt"], "there is no such file"),
         (["--lasso", "{}/far.txt", "--axes", "tSNE"], "there is z, PCA, UMAP"),
         (["--lasso", "{}/far.txt", "--axes", "z0,row,z1"], "drawn in two columns"),
         (["--cluster", "kmeans4:9"], "no such label"),
