@@ -242,7 +242,7 @@ CONTINUED = [
     Case("particles.json cut", cut("run/napari-cryodrgn/particles.json"), LATEST,
          ("particles.json",)),
     Case("metrics garbage", raw("run/napari-cryodrgn/metrics.jsonl", b"\xff\n"), LATEST,
-         ("metrics.jsonl", "line = 1")),
+         ("metrics.jsonl", "no readable text", "position 0")),
     Case("no weights to start", no_fault, [*NEW, "--load", "gone.pkl"], ("--load = gone.pkl",)),
     Case("garbage to start", raw("w.pkl", b"\x81\x00" * 99), [*NEW, "--load", "w.pkl"],
          ("w.pkl", "weights")),

@@ -58,6 +58,7 @@ OTHER = {
     "cache": "/data/cache",
     "device": "cpu",
     "amp": False,
+    "compile": True,
     "threads": 2,
 }
 REQUIRED = {"particles": Path("p.star"), "outdir": Path("run")}
