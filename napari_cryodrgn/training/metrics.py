@@ -46,9 +46,8 @@ def read_metrics(path: str | Path) -> list[EpochMetrics]:
     if not path.is_file():
         return []
     metrics = []
-    lines = read_text(path, LARGEST_JSON).split("\n")[
-        :-1
-    ]  # what follows the last line end is unfinished
+    # What follows the last line end is unfinished.
+    lines = read_text(path, LARGEST_JSON).split("\n")[:-1]
     for number, line in enumerate(lines, start=1):
         try:
             metrics.append(EpochMetrics(**parse_json(line, path)))
