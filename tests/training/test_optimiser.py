@@ -156,10 +156,12 @@ def test_triton_is_bound_to_its_own_symbols(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "triton.py").write_text("import sys\nflags = sys.getdlopenflags()\n")
-    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    # Set first: taking out a key that is not there leaves nothing to put back, and every
+    # later test of this process would find the pretended triton.
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "triton")
     monkeypatch.syspath_prepend(str(tmp_path))
     before = sys.getdlopenflags()
     import_triton_apart()
     assert sys.modules["triton"].flags & os.RTLD_DEEPBIND
     assert sys.getdlopenflags() == before
-    monkeypatch.delitem(sys.modules, "triton")
