@@ -141,11 +141,11 @@ def read_poses(path: str | Path, box: int | None = None) -> Poses:
             field="poses: parts",
             value=len(parts),
         )
-    rotations = _cast(_numbers(parts[0], path, "rotations"), np.float32)
+    rotations = as_float32(parts[0], path, "rotations")
     check_rotations(rotations, file=path)
     if len(parts) == 1:
         return Poses(rotations, np.zeros((len(rotations), 2), np.float32))
-    shifts = _cast(_numbers(parts[1], path, "shifts"), np.float32)
+    shifts = as_float32(parts[1], path, "shifts")
     check_shifts(shifts, len(rotations), file=path, box=box)
     return Poses(rotations, shifts)
 
@@ -235,7 +235,7 @@ def read_latents(path: str | Path) -> Latents:
         Where the file cannot be read, holds no two-dimensional array, or NaN or infinity.
     """
     path = Path(path)
-    arrays = [_cast(_numbers(found, path, "z"), np.float32) for found in _objects(path, 2)]
+    arrays = [as_float32(found, path, "z") for found in _objects(path, 2)]
     for array in arrays:
         if array.ndim != 2 or array.shape != arrays[0].shape:
             raise InputError(
@@ -259,6 +259,30 @@ def write_latents(path: str | Path, latents: Latents) -> None:
     """Write ``z.N.pkl``: mean, then log-variance where there is one, float32."""
     parts = [latents.mu] if latents.logvar is None else [latents.mu, latents.logvar]
     _dump(path, *(np.ascontiguousarray(part, np.float32) for part in parts))
+
+
+def as_float32(found: Any, path: Path, what: str) -> npt.NDArray[np.float32]:
+    """What was found in a file as an array of numbers.
+
+    Parameters
+    ----------
+    found : object
+    path : Path
+        The file, for the message.
+    what : str
+        What it is in the file.
+
+    Returns
+    -------
+    float32 array
+        What float32 cannot hold has become infinite.
+
+    Raises
+    ------
+    InputError
+        Where it is not numbers.
+    """
+    return _cast(_numbers(found, path, what), np.float32)
 
 
 def _objects(path: Path, limit: int) -> list[Any]:

@@ -45,10 +45,10 @@ def read_models(path: Path) -> list[dict[str, GaussianMolecule]]:
     if not path.is_file():
         raise InputError("there is no such file", file=path, field="model")
     try:
-        structure = gemmi.read_structure(str(path))
-    except (RuntimeError, ValueError, OSError) as error:
+        # Names that are no text show only as they are looked at.
+        models = [_chains(model) for model in gemmi.read_structure(str(path))]
+    except (RuntimeError, ValueError, OSError, IndexError) as error:
         raise InputError(f"this is no readable atomic model ({error})", file=path) from error
-    models = [_chains(model) for model in structure]
     if not models or not all(models):
         raise InputError("this atomic model holds no atoms", file=path)
     return models

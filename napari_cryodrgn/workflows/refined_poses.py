@@ -13,7 +13,7 @@ from napari_cryodrgn.config import RunConfig
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.imaging.rotation import check_rotations, euler_from_rotations
 from napari_cryodrgn.io.checks import check_shifts
-from napari_cryodrgn.io.pickles import load_pickle
+from napari_cryodrgn.io.pickles import as_float32, load_pickle
 from napari_cryodrgn.particles import Particles, Poses
 
 
@@ -68,14 +68,14 @@ def read_refined_poses(path: Path, n: int, config: RunConfig | None) -> RefinedP
         Where the file cannot be read, or has poses of other particles.
     """
     content = load_pickle(path)
-    parts = content if isinstance(content, tuple) else (content,)
-    rotations = np.asarray(parts[0], dtype=np.float32)
+    parts = content if isinstance(content, tuple) and content else (content,)
+    rotations = as_float32(parts[0], path, "rotations")
     check_rotations(rotations, file=path)
     if len(rotations) != n:
         raise InputError(f"it has {len(rotations)} poses where the run has {n}", file=path)
     if len(parts) == 1:
         return RefinedPoses(rotations, np.zeros((n, 2), np.float32))
-    shifts = np.asarray(parts[1], dtype=np.float32)
+    shifts = as_float32(parts[1], path, "shifts")
     in_pixels = config is None or config.kind == "abinit"
     if in_pixels and (config is None or not config.box):
         return RefinedPoses(rotations, None)

@@ -78,7 +78,7 @@ class Monkey:
 
     def close(self) -> None:
         """Close the viewer, and count what is left of it."""
-        self.report.viewers_left += self.desk.close_viewer()
+        self.report.viewers_left = self.desk.close_viewer()
         self.report.viewers_closed += 1
 
     def tick(self) -> None:
@@ -118,6 +118,8 @@ class Monkey:
 
     def leave_loop(self) -> None:
         """Press Escape, wherever the focus is, and let go of the mouse."""
+        if self.desk.viewer is None:  # it is being closed, which runs a loop of its own
+            return
         self.log.write(f"left a loop within: {self.watch.after}\n")
         target = QApplication.focusWidget() or self.desk.window
         QTest.keyClick(target.window().windowHandle() or target, Qt.Key.Key_Escape)

@@ -220,6 +220,17 @@ def test_refined_poses_in_pixels_give_their_angles(
     assert {"refined_angle_rot", "refined_angle_tilt"} <= set(latent.columns)
 
 
+@pytest.mark.parametrize("part", [0, 1])
+def test_refined_poses_that_are_text_are_named(
+    make_run: MakeRun, rng: np.random.Generator, part: int
+) -> None:
+    run = make_run()
+    parts: list[object] = [random_rotations(40, rng), np.zeros((40, 2))]
+    parts[part] = b"\x93no number"
+    run.poses(2).write_bytes(pickle.dumps(tuple(parts)))
+    assert "numbers was expected" in problem_about(open_run(run.path), "pose.2.pkl")
+
+
 def test_the_latest_readable_epoch_is_opened_and_the_damage_named(make_run: MakeRun) -> None:
     run = make_run(epochs=(1, 2, 3))
     run.latents(3).write_bytes(run.latents(3).read_bytes()[:100])
