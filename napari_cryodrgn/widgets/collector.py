@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from qtpy.QtCore import QTimer
 
+from napari_cryodrgn.widgets.freed_memory import give_back
+
 LONG = 0.03
 """A full collection that takes longer has what it left set aside, seconds."""
 
@@ -44,13 +46,18 @@ class QuietCollector:
             gc.callbacks.remove(self._watch)
             gc.unfreeze()
             # Here and soon: a collection on another thread would end widgets on that thread.
-            QTimer.singleShot(0, gc.collect)
+            QTimer.singleShot(0, _collect)
 
     def _watch(self, phase: Literal["start", "stop"], info: dict[str, Any]) -> None:
         if phase == "start":
             self._begun = time.perf_counter()
         elif info["generation"] == 2 and time.perf_counter() - self._begun > LONG:
             gc.freeze()
+
+
+def _collect() -> None:
+    gc.collect()
+    give_back()
 
 
 QUIET = QuietCollector()

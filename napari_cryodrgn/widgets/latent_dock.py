@@ -37,9 +37,9 @@ from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.opening import open_run_in, reload_run
 from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.selection_on_plot import SelectionsOnPlot, add_undo_keys
+from napari_cryodrgn.widgets.shared_contexts import steady
 from napari_cryodrgn.widgets.shortcuts import show_shortcuts
 from napari_cryodrgn.widgets.start_page import StartPage, reading_recent
-from napari_cryodrgn.widgets.steady_frame import steady
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import start_task
 from napari_cryodrgn.widgets.theme import dim_label

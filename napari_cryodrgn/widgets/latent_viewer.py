@@ -28,6 +28,7 @@ from napari_cryodrgn.widgets.latent_drawing import Density, Drawing
 from napari_cryodrgn.widgets.latent_input import CanvasInput
 from napari_cryodrgn.widgets.latent_marks import DASHES, MarkStyle, Overlay
 from napari_cryodrgn.widgets.latent_scatter import Projection, Region
+from napari_cryodrgn.widgets.shared_contexts import free_at_the_end
 from napari_cryodrgn.widgets.theme import PICK_COLOUR, theme_colours
 
 PICK_RADIUS = 14.0
@@ -81,6 +82,7 @@ class LatentCanvas(QWidget):
         self.drawing: Drawing | None = None
         self._centre_screen()
         self.set_theme(theme)
+        free_at_the_end(self._qt_viewer.canvas._scene_canvas)
         self._prepare_warm_up()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt

@@ -30,6 +30,7 @@ from napari_cryodrgn.errors import (
 from napari_cryodrgn.progress import Progress, Task
 from napari_cryodrgn.torch_guard import keep_triton_out
 from napari_cryodrgn.widgets.advice import advised
+from napari_cryodrgn.widgets.freed_memory import give_back
 from napari_cryodrgn.widgets.window_words import input_message
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class _TaskWorker(GeneratorWorker):
             _close(self.task)
             self.task = None
             self.ended.set()
+            give_back()
 
 
 def _close(task: Task[Any] | None) -> None:

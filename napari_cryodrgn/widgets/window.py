@@ -14,7 +14,7 @@ from napari_cryodrgn.widgets.latent_dock import LatentDock
 from napari_cryodrgn.widgets.particles_dock import ParticlesDock
 from napari_cryodrgn.widgets.readers import open_mrc
 from napari_cryodrgn.widgets.sessions import use_session
-from napari_cryodrgn.widgets.steady_frame import share_contexts
+from napari_cryodrgn.widgets.shared_contexts import free_at_the_end, share_contexts
 
 PARTICLE_ENDINGS = (".star", ".cs", ".mrcs", ".txt")
 VOLUME_ENDINGS = (".mrc", ".map")
@@ -54,6 +54,7 @@ def make_window(
     """
     share_contexts()
     viewer = napari.Viewer(title="napari-cryodrgn", ndisplay=3, show=show)
+    free_at_the_end(viewer.window._qt_viewer.canvas._scene_canvas)
     viewer.window.resize(*fitting_size(WINDOW_SIZE))
     if session is not None:
         use_session(viewer, session)

@@ -39,7 +39,7 @@ def play(runs: list[Path], report: Report, events: int, log: TextIO) -> None:
     from napari.utils.notifications import notification_manager
     from qtpy.QtWidgets import QApplication
 
-    from napari_cryodrgn.widgets.steady_frame import share_contexts
+    from napari_cryodrgn.widgets.shared_contexts import share_contexts
 
     share_contexts()  # as our window does
     napari.qt.get_qapp()

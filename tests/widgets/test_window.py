@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -118,11 +119,21 @@ def test_a_canvas_draws_on_when_somebody_tries_to_take_its_dock_out(viewer, qtbo
 def test_our_own_window_shares_contexts_so_that_docks_may_leave_it():
     code = (
         "from qtpy.QtCore import QCoreApplication\n"
-        "from napari_cryodrgn.widgets.steady_frame import SHARING, share_contexts\n"
+        "from napari_cryodrgn.widgets.shared_contexts import SHARING, share_contexts\n"
         "share_contexts()\n"
         "assert QCoreApplication.testAttribute(SHARING)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_closed_canvas_has_drawn_with_is_deleted_though_contexts_are_shared():
+    program = Path(__file__).with_name("closed_canvases.py")
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=True
+    )
+    freed_one, other = done.stdout.split()
+    assert freed_one == "False"
+    assert other == "True"  # without it; once this fails, it is not needed any more
 
 
 def test_a_closed_dock_stops_what_it_began_and_can_be_opened_again(viewer, settle):
