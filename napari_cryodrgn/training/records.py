@@ -66,6 +66,9 @@ class EpochMetrics:
         Images looked at.
     seconds : float
         Wall-clock time of the steps; the only value that a repetition changes.
+    radius : int or None
+        Of the disc of the transform on which images were compared, px; None for the whole.
+        Losses of different discs do not compare.
     """
 
     epoch: int
@@ -75,6 +78,7 @@ class EpochMetrics:
     beta: float
     n_images: int
     seconds: float
+    radius: int | None = None
 
 
 @dataclass(frozen=True)

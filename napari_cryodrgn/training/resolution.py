@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from napari_cryodrgn.training.learning_rate import Schedule
+from napari_cryodrgn.training.records import EpochMetrics
 
 # Share of a training's epochs until which images are compared up to this share of the radius. A
 # quarter of the points shows where a molecule's parts are, at a third of the time.
@@ -13,7 +14,9 @@ COARSE = ((0.36, 0.5), (0.5, 0.75))
 RadiusSchedule = Callable[[int], int]
 
 
-def radius_schedule(schedule: Schedule, n_epochs: int, box: int) -> RadiusSchedule | None:
+def radius_schedule(
+    schedule: Schedule, n_epochs: int, box: int, done: Sequence[EpochMetrics] = ()
+) -> RadiusSchedule | None:
     """Radius of the disc on which images are compared, by epoch; None where it is always whole.
 
     Parameters
@@ -24,6 +27,9 @@ def radius_schedule(schedule: Schedule, n_epochs: int, box: int) -> RadiusSchedu
         Epochs in all.
     box : int
         Side of the images, px.
+    done : sequence of EpochMetrics
+        Epochs that are trained already. A training that is told to go on for longer keeps the
+        frequencies that it has reached.
 
     Returns
     -------
@@ -34,11 +40,14 @@ def radius_schedule(schedule: Schedule, n_epochs: int, box: int) -> RadiusSchedu
     if schedule == "cryodrgn":
         return None
 
+    half = box // 2
+    reached = max((half if each.radius is None else each.radius for each in done), default=0)
+
     def radius(epoch: int) -> int:
         for until, share in COARSE:
             if epoch < n_epochs and epoch <= until * n_epochs:
-                return round(share * box / 2)
-        return box // 2
+                return max(round(share * box / 2), reached)
+        return half
 
     return radius
 

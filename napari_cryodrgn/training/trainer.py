@@ -195,6 +195,7 @@ def _train_epoch(
         beta=beta,
         n_images=n_images,
         seconds=time.monotonic() - started,
+        radius=None if compared.places is None else radius,
     )
 
 

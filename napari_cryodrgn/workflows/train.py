@@ -146,7 +146,7 @@ def _train(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs) -> Ta
     if compiled is not None:
         state = compiled.state
         log_line(run.log, compiled.words)
-    course = _course(config, inputs)
+    course = _course(config, run, inputs, finished)
     whole = first_whole_epoch(course.radius, inputs.source.box)
     if whole > finished + 1:
         log_line(run.log, f"Low frequencies first; all of them from epoch {whole} on")
@@ -185,7 +185,7 @@ def _train_along(config: TrainingConfig, run: RunFolder, inputs: TrainingInputs)
             yield from embed(state.vae, inputs.training_set, poses=state.poses)
         return due
 
-    course = _course(config, inputs)
+    course = _course(config, run, inputs, finished)
     yield from train_epochs(state, inputs.training_set, course, save, finished=finished)
 
 
@@ -220,8 +220,11 @@ def _pose_refinement(config: TrainingConfig, inputs: TrainingInputs) -> PoseRefi
     )
 
 
-def _course(config: TrainingConfig, inputs: TrainingInputs) -> Course:
+def _course(
+    config: TrainingConfig, run: RunFolder, inputs: TrainingInputs, finished: int
+) -> Course:
     """What the epochs are told."""
+    done = [record for record in read_metrics(run.metrics) if record.epoch <= finished]
     return Course(
         seed=inputs.seed,
         n_epochs=config.num_epochs,
@@ -229,7 +232,7 @@ def _course(config: TrainingConfig, inputs: TrainingInputs) -> Course:
         beta=beta_schedule(config.beta, config.zdim),
         beta_control=config.beta_control,
         rate=rate_schedule(config.schedule, config.lr, config.num_epochs),
-        radius=radius_schedule(config.schedule, config.num_epochs, inputs.source.box),
+        radius=radius_schedule(config.schedule, config.num_epochs, inputs.source.box, done),
     )
 
 
@@ -297,8 +300,7 @@ def _save_epoch(
     if state.poses is not None and state.poses.begins(epoch):
         log_line(run.log, pose_line(*state.poses.change(), inputs.source.pixel_size))
     # With other frequencies the error is another one.
-    whole = first_whole_epoch(_course(config, inputs).radius, inputs.source.box)
-    comparable = [record for record in read_metrics(run.metrics) if record.epoch >= whole]
+    comparable = [record for record in read_metrics(run.metrics) if record.radius is None]
     flat = plateau_since(comparable)
     if flat is not None:
         log_line(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from napari_cryodrgn.training.records import EpochMetrics
 from napari_cryodrgn.training.resolution import first_whole_epoch, radius_schedule
 
 
@@ -15,6 +16,16 @@ def test_low_frequencies_come_first() -> None:
     assert radius is not None
     assert [radius(epoch) for epoch in range(1, 15)] == [16] * 5 + [24] * 2 + [32] * 7
     assert first_whole_epoch(radius, 64) == 8
+
+
+@pytest.mark.parametrize(("reached", "radii"), [(16, [16, 16, 16, 24]), (None, [32] * 4)])
+def test_a_training_that_goes_on_for_longer_keeps_the_frequencies_that_it_has_reached(
+    reached: int | None, radii: list[int]
+) -> None:
+    done = [EpochMetrics(epoch, 1.0, 1.0, 1.0, 1.0, 10, 1.0, reached) for epoch in (1, 2, 3, 4)]
+    radius = radius_schedule("fast", 20, 64, done)
+    assert radius is not None
+    assert [radius(epoch) for epoch in range(5, 9)] == radii
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3, 4, 7, 20, 50])

@@ -218,6 +218,15 @@ def test_stopped_training_resumes_to_the_same_bits(inputs: Path, epoch: int) -> 
     assert run.weights().read_bytes() == run.weights(3).read_bytes()
 
 
+def test_more_epochs_do_not_go_back_to_low_frequencies(inputs: Path) -> None:
+    run_to_end(train(config_for(inputs, num_epochs=2, schedule="fast")))
+    run = run_to_end(train(config_for(inputs, num_epochs=8, schedule="fast", load="latest")))
+    records = read_metrics(run.metrics)
+    assert [record.epoch for record in records] == list(range(1, 9))
+    assert all(record.radius is None for record in records[1:])
+    assert run.log.read_text().count("Low frequencies first") == 1  # of the first two
+
+
 def test_finished_run_can_be_made_longer(inputs: Path) -> None:
     whole = run_to_end(train(config_for(inputs, "whole", num_epochs=4)))
     run_to_end(train(config_for(inputs, "longer", num_epochs=2)))
