@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyqtgraph
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QResizeEvent
+from qtpy.QtGui import QColor, QPen, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cryodrgn.training.records import EpochMetrics, TrainingProgress
@@ -19,8 +20,13 @@ KL_COLOUR = "#cc79a7"
 LEAST_HEIGHT = 140
 STACKED_HEIGHT = 300
 
+# Losses end low, but after steps up.
+LEGEND_ABOVE, LEGEND_BELOW = (-6, 4), (-6, -4)
+
 # The running mean of a few images jumps about and would set the scale of the plot.
 TRAIL_FROM = 0.15
+
+FINER_TIP = "At a dashed line finer detail joins in: losses before and after it do not compare"
 
 CURVES = {
     "loss": ("total", TOTAL_COLOUR),
@@ -61,8 +67,9 @@ class LossPlot(QWidget):
         self._arrange(stacked=True)
         self._curves: dict[str, pyqtgraph.PlotDataItem] = {}
         self._trails: dict[str, pyqtgraph.PlotDataItem] = {}
+        self._steps: list[pyqtgraph.InfiniteLine] = []
         # Losses fall and the KL divergence rises: each legend stands where no curve is.
-        self._set_up(self._losses, ("loss", "gen_loss"), legend=(-6, 4))
+        self._set_up(self._losses, ("loss", "gen_loss"), legend=LEGEND_ABOVE)
         self._set_up(self._kl, ("kld",), legend=(8, 4))
         for plot in (self._losses, self._kl):
             plot.setLabel("bottom", "epoch")
@@ -90,6 +97,10 @@ class LossPlot(QWidget):
             Colours in a form that Qt understands.
         """
         self.canvas.setBackground(background)
+        self._text = QColor(text)
+        self._text.setAlpha(110)
+        for step in self._steps:
+            step.setPen(self._step_pen())
         for plot in (self._losses, self._kl):
             for side in ("left", "bottom"):
                 plot.getAxis(side).setPen(QColor(text))
@@ -108,7 +119,9 @@ class LossPlot(QWidget):
         self._epochs = list(epochs)
         numbers = np.array([record.epoch for record in self._epochs], dtype=float)
         for name, curve in self._curves.items():
-            curve.setData(numbers, np.array([getattr(record, name) for record in self._epochs]))
+            values = np.array([getattr(record, name) for record in self._epochs])
+            curve.setData(numbers, values, connect=self._compared_alike(name))
+        self._mark_steps()
         if self._epochs and self._epochs[-1].epoch >= self._live_epoch:
             self._forget_trail(self._epochs[-1].epoch + 1)
 
@@ -133,6 +146,36 @@ class LossPlot(QWidget):
         finished = self._curves[name].getData()[0]
         running = self._trails[name].getData()[0]
         return tuple(0 if part is None else len(part) for part in (finished, running))  # type: ignore[return-value]
+
+    def steps_shown(self) -> list[float]:
+        """Where a line says that finer detail joins in, between two epochs."""
+        return [step.value() for step in self._steps]
+
+    def _finer_after(self) -> list[EpochMetrics]:
+        """Epochs after which the losses are those of more frequencies."""
+        pairs = zip(self._epochs, self._epochs[1:], strict=False)
+        return [now for now, following in pairs if now.radius != following.radius]
+
+    def _compared_alike(self, name: str) -> npt.NDArray[np.int32]:
+        """Whether a curve goes on from each epoch to the next."""
+        finer = [] if name == "kld" else [record.epoch for record in self._finer_after()]
+        return np.array([record.epoch not in finer for record in self._epochs], np.int32)
+
+    def _step_pen(self) -> QPen:
+        return pyqtgraph.mkPen(self._text, width=1, style=Qt.PenStyle.DashLine)
+
+    def _mark_steps(self) -> None:
+        places = [record.epoch + 0.5 for record in self._finer_after()]
+        if places == self.steps_shown():
+            return
+        for step in self._steps:
+            self._losses.removeItem(step)
+        self._steps = [pyqtgraph.InfiniteLine(place, pen=self._step_pen()) for place in places]
+        for step in self._steps:
+            step.setToolTip(FINER_TIP)
+            self._losses.addItem(step)
+        self._losses.legend.setOffset(LEGEND_BELOW if places else LEGEND_ABOVE)
+        self.setToolTip(FINER_TIP if places else "")
 
     def _arrange(self, *, stacked: bool) -> None:
         if stacked == self._stacked:

@@ -168,3 +168,21 @@ def test_the_plot_shows_epochs_and_the_one_under_way(qtbot):
     assert plot.points_shown("gen_loss") == (3, 1)
     plot.clear()
     assert plot.points_shown("loss") == (0, 0)
+
+
+@pytest.mark.gui
+def test_the_plot_says_where_finer_detail_joins_in(qtbot):
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    radii = (8, 8, 12, None, None)
+    epochs = [
+        EpochMetrics(n, 1.0, 1.0, 1.0, 0.1, 100, 1.0, radius) for n, radius in enumerate(radii, 1)
+    ]
+    plot.show_epochs(epochs[:2])
+    assert plot.steps_shown() == []
+    assert plot.toolTip() == ""
+    plot.show_epochs(epochs)
+    assert plot.steps_shown() == [2.5, 3.5]
+    assert "do not compare" in plot.toolTip()
+    plot.clear()
+    assert plot.steps_shown() == []
