@@ -35,12 +35,12 @@ class StateEvidence(QWidget):
         )
         self.follow_box = QCheckBox("whenever a state rests")
         self.follow_box.setToolTip("Make this map again for each state that is clicked or settles")
-        self.beside_box = QCheckBox("beside")
+        self.beside_box = QCheckBox("beside the decoded one")
         self.beside_box.setChecked(True)
         self.beside_box.setToolTip(
             "Show maps of images beside the decoded one; over it where this is off"
         )
-        self.difference_box = QCheckBox("difference")
+        self.difference_box = QCheckBox("coloured by difference")
         self.difference_box.setToolTip(
             "Colour the map of the images by where the decoded one differs from it: red where the\n"
             "network has more density, blue where the images have"
@@ -59,18 +59,20 @@ class StateEvidence(QWidget):
         line.addWidget(self.map_button)
         line.addWidget(self.follow_box)
         line.addStretch(1)
-        second = QHBoxLayout()
-        second.addWidget(self.colour_button)
-        second.addWidget(self.beside_box)
-        second.addWidget(self.difference_box)
-        second.addStretch(1)
+        shown = QHBoxLayout()
+        shown.addWidget(self.beside_box)
+        shown.addWidget(self.difference_box)
+        shown.addStretch(1)
+        support = QHBoxLayout()
+        support.addWidget(self.colour_button)
+        support.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         for widget in (self.verdict, self.numbers):
             layout.addWidget(widget)
-        layout.addLayout(line)
-        layout.addLayout(second)
+        for row in (support, line, shown):
+            layout.addLayout(row)
         layout.addWidget(self.result)
         layout.addWidget(self.plot)
 
