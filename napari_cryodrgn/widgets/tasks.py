@@ -90,8 +90,8 @@ class _TaskWorker(GeneratorWorker):
         finally:
             _close(self.task)
             self.task = None
-            self.ended.set()
             give_back()
+            self.ended.set()
 
 
 def _close(task: Task[Any] | None) -> None:
