@@ -20,9 +20,6 @@ KL_COLOUR = "#cc79a7"
 LEAST_HEIGHT = 140
 STACKED_HEIGHT = 300
 
-# Losses end low, but after steps up.
-LEGEND_ABOVE, LEGEND_BELOW = (-6, 4), (-6, -4)
-
 # The running mean of a few images jumps about and would set the scale of the plot.
 TRAIL_FROM = 0.15
 
@@ -69,7 +66,7 @@ class LossPlot(QWidget):
         self._trails: dict[str, pyqtgraph.PlotDataItem] = {}
         self._steps: list[pyqtgraph.InfiniteLine] = []
         # Losses fall and the KL divergence rises: each legend stands where no curve is.
-        self._set_up(self._losses, ("loss", "gen_loss"), legend=LEGEND_ABOVE)
+        self._set_up(self._losses, ("loss", "gen_loss"), legend=(-6, 4))
         self._set_up(self._kl, ("kld",), legend=(8, 4))
         for plot in (self._losses, self._kl):
             plot.setLabel("bottom", "epoch")
@@ -174,7 +171,6 @@ class LossPlot(QWidget):
         for step in self._steps:
             step.setToolTip(FINER_TIP)
             self._losses.addItem(step)
-        self._losses.legend.setOffset(LEGEND_BELOW if places else LEGEND_ABOVE)
         self.setToolTip(FINER_TIP if places else "")
 
     def _arrange(self, *, stacked: bool) -> None:
