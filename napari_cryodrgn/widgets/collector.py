@@ -20,12 +20,9 @@ from napari_cryodrgn.widgets.freed_memory import give_back
 LONG = 0.03
 """A full collection that takes longer has what it left set aside, seconds."""
 
-TICK_MILLISECONDS = 100
-"""How often it is looked whether a collection is due."""
-
 
 class QuietCollector:
-    """Sets lasting objects aside, and collects on this thread only, while somebody holds it.
+    """Sets lasting objects aside while somebody holds it.
 
     What is set aside and falls out of use in a circle of references is freed when nobody holds
     it any more; all else is freed at once, as ever.
@@ -34,7 +31,6 @@ class QuietCollector:
     def __init__(self) -> None:
         self._held = 0
         self._begun = 0.0
-        self._timer: QTimer | None = None
 
     def hold(self) -> None:
         """Set aside what there is, and from now on what long collections leave."""
@@ -42,19 +38,11 @@ class QuietCollector:
         if self._held == 1:
             gc.freeze()
             gc.callbacks.append(self._watch)
-            gc.disable()
-            self._timer = QTimer()
-            self._timer.timeout.connect(collect_what_is_due)
-            self._timer.start(TICK_MILLISECONDS)
 
     def let_go(self) -> None:
         """End one `hold`; with the last, everything is collected as ever."""
         self._held -= 1
         if self._held == 0:
-            if self._timer is not None:
-                self._timer.stop()
-                self._timer = None
-            gc.enable()
             gc.callbacks.remove(self._watch)
             gc.unfreeze()
             # Here and soon: a collection on another thread would end widgets on that thread.
@@ -65,16 +53,6 @@ class QuietCollector:
             self._begun = time.perf_counter()
         elif info["generation"] == 2 and time.perf_counter() - self._begun > LONG:
             gc.freeze()
-
-
-def collect_what_is_due() -> None:
-    """Collect the oldest generation that has more objects, or collections, than its threshold."""
-    for generation, (count, limit) in reversed(
-        list(enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)))
-    ):
-        if count > limit > 0:
-            gc.collect(generation)
-            return
 
 
 def _collect() -> None:
