@@ -1,8 +1,8 @@
 """Gives memory that is free again back to the system.
 
 glibc keeps what a program frees for its next wants, in up to eight heaps a core, and lets go of
-a heap's end only. Decoding, opening runs and drawing leave so many holes that a window held 2.4 GB where
-it used 1.5 (docs/benchmarks.md).
+a heap's end only. Decoding, opening runs and drawing leave so many holes that a window held
+2.4 GB where it used 1.5 (docs/benchmarks.md).
 """
 
 from __future__ import annotations
