@@ -29,6 +29,8 @@ from napari_cryodrgn.workflows.training_quality import (
 )
 
 REPORT_SECONDS = 0.5
+# Of the folders: some disks do not tell cryoDRGN from cryodrgn.
+_NAMES = {"cryoDRGN": "cryoDRGN", "cryodrgn": "plain", "fast": "fast"}
 # Epochs by which the rest is reckoned, where only the time is wanted.
 TIMED_EPOCHS = 2
 # "Finished in 0:01:00.407044", at the end of the line of each epoch in cryoDRGN's log.
@@ -157,7 +159,7 @@ def benchmark_train(
     timings: list[TrainingTiming] = []
     for seed in range(first_seed, first_seed + seeds):
         known = _known(case).get(seed)
-        for program in ("cryoDRGN", "cryodrgn", "fast"):
+        for program in _NAMES:
             epochs = case.fast_epochs if program == "fast" else case.epochs
             if epochs:
                 run_epochs = epochs if known is None or program == "fast" else TIMED_EPOCHS
@@ -200,7 +202,7 @@ def _judged(
     for timing in timings:
         reached = None
         if timing.program != "cryoDRGN" and timing.quality is not None:
-            run = RunFolder(folder / f"{timing.program}-{timing.seed}")
+            run = RunFolder(folder / _name(timing.program, timing.seed))
             reached = yield from _first_as_good(run, timing.epochs, case.particles, wanted, slack)
         judged.append(replace(timing, reached=reached))
     return judged
@@ -217,7 +219,12 @@ class _Planned:
 
     @property
     def name(self) -> str:
-        return f"{self.program}-{self.seed}"
+        return _name(self.program, self.seed)
+
+
+def _name(program: str, seed: int) -> str:
+    """Of the folder of a run, and of its log."""
+    return f"{_NAMES[program]}-{seed}"
 
 
 def _timed(

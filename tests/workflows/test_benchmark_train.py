@@ -51,6 +51,8 @@ def test_programs_are_timed_and_compared_with_the_truth(
     )
     timings = run_to_end(benchmark_train(cryodrgn, tmp_path / "runs", case))
     assert [timing.program for timing in timings] == ["cryoDRGN", "cryodrgn"]
+    names = [path.name.lower() for path in (tmp_path / "runs").iterdir()]
+    assert len(set(names)) == len(names)  # also on a disk that ignores case
     for timing in timings:
         assert timing.epochs == 2
         assert 0 < 2 * timing.epoch < timing.wall
