@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from napari_cryodrgn.widgets.sessions import GuiThread
+from napari_cryodrgn.widgets.gui_thread import GuiThread
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Latest(Generic[Result]):
         """Compute this, unless something newer is requested before its turn."""
         self._wanted += 1
         if not self._stopped:
-            self._pool.submit(self._work, self._wanted, compute)
+            self._pool.submit(_work, [_Asked(self, self._wanted, compute)], self._gui)
 
     def cancel(self) -> None:
         """Want nothing of what was requested."""
@@ -55,18 +56,18 @@ class Latest(Generic[Result]):
         self._wanted += 1
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _work(self, number: int, compute: Callable[[], Result]) -> None:
-        if number != self._wanted:
+    def _work_out(self, asked: _Asked[Result]) -> None:
+        """Compute on the thread, unless something newer has been requested since."""
+        if asked.number != self._wanted:
             return
         try:
-            result = compute()
+            result = asked.compute()
         except Exception:
             # A fault of ours; the thread must live on for the next request.
             logger.exception("A computation for the window failed")
             return
         # At most one waits for the window: where that is slow, the newest takes its place.
-        self._ready.append((number, result))
-        self._gui.post(self._deliver)
+        self._ready.append((asked.number, result))
 
     def _deliver(self) -> None:
         if not self._ready:
@@ -76,3 +77,24 @@ class Latest(Generic[Result]):
         wanted = number > self._cancelled if self._every else number == self._wanted
         if wanted and not self._stopped:
             self._done(result)
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[Result]):
+    """One request; the thread holds nothing else of the window."""
+
+    owner: Latest[Result]
+    number: int
+    compute: Callable[[], Result]
+
+    def deliver(self) -> None:
+        self.owner._deliver()
+
+
+def _work(box: list[Any], gui: GuiThread) -> None:
+    """Compute what lies in the box, and hand it back: widgets must not end on this thread."""
+    asked: _Asked[Any] = box.pop()
+    asked.owner._work_out(asked)
+    box.append(asked.deliver)
+    del asked
+    gui.hand_over(box)

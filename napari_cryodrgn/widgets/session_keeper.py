@@ -11,11 +11,12 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, WeakMethod, WeakValueDictionary, ref
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
@@ -38,8 +39,8 @@ from napari_cryodrgn.session_file import (
 )
 from napari_cryodrgn.session_records import Pick, ShownVolume
 from napari_cryodrgn.training.lock import LockOwner, lock_owner, training_lock
+from napari_cryodrgn.widgets.gui_thread import GuiThread
 from napari_cryodrgn.widgets.recent_runs import remember_run
-from napari_cryodrgn.widgets.sessions import GuiThread
 from napari_cryodrgn.widgets.tasks import start_task
 
 if TYPE_CHECKING:
@@ -310,7 +311,10 @@ class SessionKeeper(QObject):
         self._saved = state
         # No daemon: what was seen last is written before the program ends.
         self._writer = threading.Thread(
-            target=self._write, args=(run, state), name="save-session", daemon=False
+            target=_write,
+            args=(run, state, self._gui, WeakMethod(self._complain)),
+            name="save-session",
+            daemon=False,
         )
         self._writer.start()
 
@@ -342,12 +346,6 @@ class SessionKeeper(QObject):
             # Beside the window: the folder may lie on a drive that answers late.
             threading.Thread(target=_touch, args=(self._lock,), daemon=True).start()
 
-    def _write(self, run: RunFolder, state: WindowState) -> None:
-        try:
-            write_session(session_place(run), state)
-        except InputError as error:
-            self._gui.post(partial(self._complain, str(error)))
-
     def _complain(self, problem: str) -> None:
         """Say once for each run that nothing can be saved."""
         if not self._complained:
@@ -375,6 +373,22 @@ class SessionKeeper(QObject):
         for name, frame in self._frames().items():
             if name in hidden:
                 frame.hide()
+
+
+def _write(
+    run: RunFolder, state: WindowState, gui: GuiThread, complain: WeakMethod[Callable[[str], None]]
+) -> None:
+    """Write on a thread, which keeps no keeper alive: it would end there."""
+    try:
+        write_session(session_place(run), state)
+    except InputError as error:
+        gui.post(partial(_call_if_alive, complain, str(error)))
+
+
+def _call_if_alive(method: WeakMethod[Callable[[str], None]], words: str) -> None:
+    call = method()
+    if call is not None:
+        call(words)
 
 
 _KEEPERS: WeakKeyDictionary[Session, SessionKeeper] = WeakKeyDictionary()

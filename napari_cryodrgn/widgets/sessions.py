@@ -1,14 +1,12 @@
-"""The one session of each viewer, and the way of its threads to the GUI thread."""
+"""The one session of each viewer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QObject, Signal
-
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.gui_thread import GuiThread
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -16,23 +14,6 @@ if TYPE_CHECKING:
 # npe2 gives a widget nothing but the viewer, so the docks of one viewer can only
 # find their common session by it. Keys are weak and sessions know no viewer.
 _SESSIONS: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
-
-
-class GuiThread(QObject):
-    """Brings calls from other threads to the thread that made it."""
-
-    _posted = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._posted.connect(self._call)
-
-    def post(self, call: Callable[[], None]) -> None:
-        """Have this called soon on the GUI thread; at once where that is this thread."""
-        self._posted.emit(call)
-
-    def _call(self, call: Callable[[], None]) -> None:
-        call()
 
 
 def session_for(viewer: ViewerModel) -> Session:

@@ -25,8 +25,8 @@ from qtpy.QtWidgets import (
 )
 
 import napari_cryodrgn
+from napari_cryodrgn.widgets.gui_thread import GuiThread
 from napari_cryodrgn.widgets.messages import NoticeBar
-from napari_cryodrgn.widgets.sessions import GuiThread
 from napari_cryodrgn.widgets.tasks import Failure, failure_of
 
 PACKAGE = str(Path(napari_cryodrgn.__file__).parent)

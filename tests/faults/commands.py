@@ -101,6 +101,7 @@ class Child:
     ) -> None:
         self.status: int | None = None
         self._said = said
+        said.unlink(missing_ok=True)  # one that is killed at once says nothing
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
