@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QPainter, QPaintEvent, QPalette
+from qtpy.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+
+TEXT_MARGINS = 14
+"""Pixels that napari's theme leaves around a text, both sides together."""
 
 
 class ElidedLabel(QLabel):
@@ -48,15 +51,34 @@ class TwoLines(QLabel):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
+        self._whole = text
         self.setToolTip(text)
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
 
+    def text(self) -> str:
+        """The whole text, also where less is shown."""
+        return self._whole
+
     def setText(self, text: str) -> None:  # noqa: N802 - Qt
         """Show this text."""
-        super().setText(text)
+        self._whole = text
         self.setToolTip(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt
+        """End one line with dots where there is no room for two: none is cut in half."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        words = self._whole
+        if self.height() < self._height_of(2):
+            room = max(0, self.width() - TEXT_MARGINS)
+            words = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, room)
+        if words != super().text():
+            super().setText(words)
 
     def hasHeightForWidth(self) -> bool:  # noqa: N802 - Qt
         """Of no width: the text does not matter."""
@@ -71,7 +93,7 @@ class TwoLines(QLabel):
         return QSize(0, self._height_of(1))
 
     def _height_of(self, lines: int) -> int:
-        return lines * self.fontMetrics().lineSpacing() + 14
+        return lines * self.fontMetrics().lineSpacing() + TEXT_MARGINS
 
 
 class UpwardLabel(QWidget):
