@@ -8,7 +8,7 @@ from napari_cryodrgn.widgets.labels import TwoLines
 
 pytestmark = pytest.mark.gui
 
-WORDS = "Drag: follow (UMAP: nearest particle) · Arrows (+Shift): nudge · Esc: back · Right drag: pan"
+WORDS = "Drag: follow (UMAP: nearest particle) · Arrows (+Shift): nudge · Right drag: pan"
 
 
 def shown(label: TwoLines) -> str:
