@@ -16,7 +16,7 @@ from vispy.gloo import IndexBuffer, VertexBuffer
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 
-from napari_cryodrgn.widgets.sessions import real_viewer
+from napari_cryodrgn.widgets.sessions import is_closed, real_viewer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -199,9 +199,9 @@ class MovingSurface:
         return self._node
 
     def _drawn(self, layer: Any) -> Any:
-        """What draws a layer; None where the viewer has no window."""
+        """What draws a layer; None where the viewer has no window, or none any more."""
         window = getattr(self._viewer, "window", None)
-        if window is None:
+        if window is None or is_closed(self._viewer):
             return None
         visual = window._qt_viewer.canvas.layer_to_visual.get(layer)
         return None if visual is None else visual.node

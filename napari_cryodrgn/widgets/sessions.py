@@ -38,3 +38,9 @@ def use_session(viewer: ViewerModel, session: Session) -> None:
 def real_viewer(viewer: ViewerModel) -> ViewerModel:
     """The viewer behind the proxy that napari hands to plugins."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def is_closed(viewer: ViewerModel) -> bool:
+    """Whether its window was closed; what was computed meanwhile then has no place to go to."""
+    window = getattr(real_viewer(viewer), "window", None)
+    return window is not None and not hasattr(window, "_qt_window")

@@ -33,6 +33,7 @@ from napari_cryodrgn.widgets.placement import (
     surface_placement,
     units,
 )
+from napari_cryodrgn.widgets.sessions import is_closed
 from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
 from napari_cryodrgn.widgets.volume_words import details_of
@@ -115,6 +116,8 @@ class VolumeLayers:
         scale : IntensityScale
             Statistics of the volumes of its epoch.
         """
+        if is_closed(self._viewer):
+            return
         first = self._volume is None
         self._volume = volume
         image_was = self._present(self._image)
@@ -344,7 +347,7 @@ class VolumeLayers:
 
     def _take_mesh(self, prepared: _Prepared) -> None:
         mesh, volume = prepared.mesh, prepared.volume
-        if self._volume is None:
+        if self._volume is None or is_closed(self._viewer):
             return
         seen = self.mode == "volume" or _rests(volume)
         if prepared.data is not volume.data and seen and self._present(self._image):

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
-from napari_cryodrgn.widgets.volume_layers import SURFACE_NAME, VolumeLayers
+from napari_cryodrgn.widgets.volume_layers import SURFACE_NAME, VolumeLayers, _prepared
 
 pytestmark = pytest.mark.gui
 
@@ -116,3 +116,16 @@ def test_normals_point_outwards(layers):
     outwards = mesh.vertices - BOX // 2
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     assert (np.einsum("ij,ij->i", mesh.normals, outwards) > 0.9).all()
+
+
+def test_a_surface_that_comes_after_the_window_is_closed_does_no_harm(viewer, layers, settle):
+    volume = blobs()
+    show(layers, settle, volume)
+    layers._moving.show(viewer.layers[SURFACE_NAME], *_arrays(layers, volume))
+    prepared = _prepared(volume, layers.level, layers.filter, True, None)
+    viewer.close()
+    layers.show(volume, layers.scale)
+    layers._take_mesh(prepared)  # which adds a layer where there is none
+    assert not viewer.layers
+    layers._moving.hide()
+    assert not layers._moving.shown
