@@ -170,7 +170,7 @@ def test_slips_and_shapes_without_particles_change_nothing(qtbot, open_dock, set
     assert book.undo_text == "before"
 
 
-def test_the_brush_shows_its_circle_and_keys_change_it(qtbot, open_dock):
+def test_the_brush_shows_its_circle_and_keys_change_it(qtbot, settle, open_dock):
     dock = open_dock()
     native, tool = dock.plot.canvas.native, dock.tools.tools["brush"]
     dock.tools.choose("brush")
@@ -182,6 +182,7 @@ def test_the_brush_shows_its_circle_and_keys_change_it(qtbot, open_dock):
         qtbot.mouseMove(native, where + QPoint(2, 0))
         qtbot.wait(60)
         qtbot.mouseMove(native, where)
+        settle(lambda: dock.plot.canvas.overlay.outline is not None)
         qtbot.wait(80)
         return dock.plot.canvas.overlay.outline
 
