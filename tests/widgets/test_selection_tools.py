@@ -178,12 +178,15 @@ def test_the_brush_shows_its_circle_and_keys_change_it(qtbot, settle, open_dock)
     where = pixels(dock, [(0.5, 0.5)])[0]
     zoom = dock.plot.canvas.model.scene.camera.zoom
 
+    def moved() -> bool:
+        # Again, where another window has come between meanwhile and taken the mouse away.
+        for place in (where + QPoint(2, 0), where):
+            qtbot.mouseMove(native, place)
+            qtbot.wait(60)
+        return dock.plot.canvas.overlay.outline is not None
+
     def hover() -> np.ndarray:
-        qtbot.mouseMove(native, where + QPoint(2, 0))
-        qtbot.wait(60)
-        qtbot.mouseMove(native, where)
-        settle(lambda: dock.plot.canvas.overlay.outline is not None)
-        qtbot.wait(80)
+        settle(moved)
         return dock.plot.canvas.overlay.outline
 
     before = tool.radius
