@@ -54,6 +54,7 @@ class Latest(Generic[Result]):
         """Drop what waits; nothing is delivered any more."""
         self._stopped = True
         self._wanted += 1
+        self._done = _nothing  # what is still being computed keeps no window alive
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _work_out(self, asked: _Asked[Result]) -> None:
@@ -77,6 +78,10 @@ class Latest(Generic[Result]):
         wanted = number > self._cancelled if self._every else number == self._wanted
         if wanted and not self._stopped:
             self._done(result)
+
+
+def _nothing(_: object) -> None:
+    """Take nothing any more."""
 
 
 @dataclass(frozen=True)

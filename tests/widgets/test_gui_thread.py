@@ -90,3 +90,14 @@ def test_what_is_not_wanted_any_more_is_not_delivered_but_ended_here(qapp, qtbot
     del window, latest
     qtbot.waitUntil(lambda: len(ended) == 1, timeout=5_000)
     assert (ended, took) == ([threading.get_ident()], [])
+
+
+def test_what_is_computed_after_the_end_keeps_no_window_alive(qapp):
+    ended: list[int] = []
+    window, go_on = Window(ended), threading.Event()
+    latest = Latest(window.take, "test")
+    latest.request(go_on.wait)
+    latest.stop()
+    del window
+    assert ended == [threading.get_ident()]
+    go_on.set()
