@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from napari_cryodrgn.widgets.gui_thread import GuiThread
 
@@ -43,7 +43,7 @@ class Latest(Generic[Result]):
         """Compute this, unless something newer is requested before its turn."""
         self._wanted += 1
         if not self._stopped:
-            self._pool.submit(_work, [_Asked(self, self._wanted, compute)], self._gui)
+            self._gui.work_in(self._pool, partial(self._work, self._wanted, compute))
 
     def cancel(self) -> None:
         """Want nothing of what was requested."""
@@ -57,18 +57,16 @@ class Latest(Generic[Result]):
         self._done = _nothing  # what is still being computed keeps no window alive
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _work_out(self, asked: _Asked[Result]) -> None:
+    def _work(self, number: int, compute: Callable[[], Result]) -> Callable[[], None]:
         """Compute on the thread, unless something newer has been requested since."""
-        if asked.number != self._wanted:
-            return
-        try:
-            result = asked.compute()
-        except Exception:
-            # A fault of ours; the thread must live on for the next request.
-            logger.exception("A computation for the window failed")
-            return
-        # At most one waits for the window: where that is slow, the newest takes its place.
-        self._ready.append((asked.number, result))
+        if number == self._wanted:
+            try:
+                # At most one waits for the window: where that is slow, the newest takes its place.
+                self._ready.append((number, compute()))
+            except Exception:
+                # A fault of ours; the thread must live on for the next request.
+                logger.exception("A computation for the window failed")
+        return self._deliver
 
     def _deliver(self) -> None:
         if not self._ready:
@@ -82,24 +80,3 @@ class Latest(Generic[Result]):
 
 def _nothing(_: object) -> None:
     """Take nothing any more."""
-
-
-@dataclass(frozen=True)
-class _Asked(Generic[Result]):
-    """One request; the thread holds nothing else of the window."""
-
-    owner: Latest[Result]
-    number: int
-    compute: Callable[[], Result]
-
-    def deliver(self) -> None:
-        self.owner._deliver()
-
-
-def _work(box: list[Any], gui: GuiThread) -> None:
-    """Compute what lies in the box, and hand it back: widgets must not end on this thread."""
-    asked: _Asked[Any] = box.pop()
-    asked.owner._work_out(asked)
-    box.append(asked.deliver)
-    del asked
-    gui.hand_over(box)

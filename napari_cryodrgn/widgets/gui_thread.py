@@ -8,7 +8,9 @@ lives as long as the program, and what a thread held of the window goes back wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from concurrent.futures import Executor
+from functools import cache, partial
+from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
@@ -47,10 +49,21 @@ class GuiThread:
         """Have this called soon on the GUI thread; at once where that is this thread."""
         self._postman.posted.emit([call])
 
-    def hand_over(self, box: list[Call]) -> None:
-        """The same with the call in a box, which is empty afterwards.
+    def work_in(self, pool: Executor, work: Callable[[], Call]) -> None:
+        """Do some work on a thread of a pool, and call what it returns on the GUI thread.
 
-        Who puts a call there and keeps no other reference to it lets go of all that the call
-        refers to: it ends on the GUI thread, as widgets must.
+        The work ends there too, with all that it refers to, as widgets must.
         """
-        self._postman.posted.emit(box)
+        pool.submit(_work, [work], self._postman)
+
+
+def _work(box: list[Any], postman: _Postman) -> None:
+    """Do what lies in the box, and send it back in there: the thread keeps no reference to it."""
+    work: Callable[[], Call] = box.pop()
+    box.append(partial(_call, work(), work))
+    del work
+    postman.posted.emit(box)
+
+
+def _call(call: Call, _work: object) -> None:
+    call()

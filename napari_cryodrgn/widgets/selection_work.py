@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from napari_cryodrgn.widgets.gui_thread import GuiThread
 
@@ -40,7 +39,18 @@ class InOrder(Generic[Result]):
     def request(self, compute: Callable[[], Result], done: Callable[[Result], object]) -> None:
         """Compute this, and call `done` with the result on the GUI thread."""
         self._waiting += 1
-        self._pool.submit(_work, [_Asked(self, compute, done)], self._gui)
+        self._gui.work_in(self._pool, partial(self._work, compute, done))
+
+    def _work(
+        self, compute: Callable[[], Result], done: Callable[[Result], object]
+    ) -> Callable[[], None]:
+        try:
+            result = compute()
+        except Exception:
+            # A fault of ours; the thread must live on for the next gesture.
+            logger.exception("A selection failed")
+            return self._forget
+        return partial(self._deliver, result, done)
 
     def _forget(self) -> None:
         self._waiting -= 1
@@ -48,34 +58,3 @@ class InOrder(Generic[Result]):
     def _deliver(self, result: Result, done: Callable[[Result], object]) -> None:
         self._waiting -= 1
         done(result)
-
-
-@dataclass(frozen=True)
-class _Asked(Generic[Result]):
-    """One request; the thread holds nothing else of the window."""
-
-    owner: InOrder[Result]
-    compute: Callable[[], Result]
-    done: Callable[[Result], object]
-
-    def worked_out(self) -> Callable[[], None]:
-        """Compute; what is to be called on the GUI thread."""
-        try:
-            result = self.compute()
-        except Exception:
-            # A fault of ours; the thread must live on for the next gesture.
-            logger.exception("A selection failed")
-            return self.owner._forget
-        return partial(self.owner._deliver, result, self.done)
-
-
-def _work(box: list[Any], gui: GuiThread) -> None:
-    """Compute what lies in the box, and hand it back: widgets must not end on this thread."""
-    asked: _Asked[Any] = box.pop()
-    box.append(partial(_in_turn, asked.worked_out(), asked))
-    del asked
-    gui.hand_over(box)
-
-
-def _in_turn(call: Callable[[], None], _held: object) -> None:
-    call()
