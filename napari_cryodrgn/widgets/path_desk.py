@@ -164,7 +164,7 @@ class PathDesk:
 
     def _is_wanted(self) -> Callable[[], bool]:
         number = self._wanted
-        return lambda: number == self._wanted
+        return lambda: number == self._wanted and self._session() is not None
 
     def _take(self, found: _Found) -> None:
         field, routes = found
