@@ -27,7 +27,7 @@ from napari_cryodrgn.session_records import ShownVolume
 from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.evidence_fsc import FSCPlot
 from napari_cryodrgn.widgets.theme import theme_colours
-from napari_cryodrgn.widgets.volume_layers import placement_of, plain_colours
+from napari_cryodrgn.widgets.volume_look import placement_of, plain_colours
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
 from napari_cryodrgn.widgets.volume_pins import PinList
 from napari_cryodrgn.workflows.map_agreement import reduced

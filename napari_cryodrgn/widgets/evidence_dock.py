@@ -39,10 +39,10 @@ from napari_cryodrgn.widgets.evidence_state import StateEvidence
 from napari_cryodrgn.widgets.evidence_table import ConfounderTable
 from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
+from napari_cryodrgn.widgets.software_rendering import software_rendering
 from napari_cryodrgn.widgets.task_bar import TaskBar
 from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
 from napari_cryodrgn.widgets.theme import theme_colours
-from napari_cryodrgn.widgets.volume_layers import software_rendering
 from napari_cryodrgn.workflows.backproject import BackprojectOptions, backproject_run, reconstruct
 from napari_cryodrgn.workflows.backproject_at import kept_spectra, map_at
 from napari_cryodrgn.workflows.convergence import convergence

@@ -27,8 +27,8 @@ from napari_cryodrgn.widgets.latent_scatter import MOST_POINTS, Projection, Regi
 from napari_cryodrgn.widgets.latent_tool import CanvasMouse
 from napari_cryodrgn.widgets.latent_viewer import LatentCanvas
 from napari_cryodrgn.widgets.layout_once import lay_out_later
+from napari_cryodrgn.widgets.software_rendering import software_rendering
 from napari_cryodrgn.widgets.theme import PICK_COLOUR
-from napari_cryodrgn.widgets.volume_layers import software_rendering
 
 REDRAW_AFTER = 120
 """Time after the last movement of the camera until what is in view is drawn anew, ms."""

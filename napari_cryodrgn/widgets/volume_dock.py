@@ -39,15 +39,11 @@ from napari_cryodrgn.widgets.fold import Fold
 from napari_cryodrgn.widgets.messages import NoticeBar
 from napari_cryodrgn.widgets.seldom import WORDS_SECONDS, Seldom
 from napari_cryodrgn.widgets.sigma_slider import SigmaSlider
+from napari_cryodrgn.widgets.software_rendering import software_rendering
 from napari_cryodrgn.widgets.tasks import Failure, start_task
 from napari_cryodrgn.widgets.volume_colours import SurfaceColours
 from napari_cryodrgn.widgets.volume_filters import FilterPanel
-from napari_cryodrgn.widgets.volume_layers import (
-    STYLES,
-    Mode,
-    VolumeLayers,
-    software_rendering,
-)
+from napari_cryodrgn.widgets.volume_layers import STYLES, Mode, VolumeLayers
 from napari_cryodrgn.widgets.volume_mesh import Mesh
 from napari_cryodrgn.widgets.volume_pins import PinList, meshing
 from napari_cryodrgn.widgets.volume_words import (

@@ -11,15 +11,12 @@ How they are placed, with the true hand, see ``placement``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Layer, Surface
-from napari.utils.colormaps import Colormap
-from qtpy.QtGui import QColor, QOffscreenSurface, QOpenGLContext
 
 from napari_cryodrgn.imaging.volume_colour import SurfaceColouring
 from napari_cryodrgn.imaging.volume_filter import VolumeFilter
@@ -28,27 +25,31 @@ from napari_cryodrgn.widgets.background import Latest
 from napari_cryodrgn.widgets.moving_surface import MovingSurface
 from napari_cryodrgn.widgets.placement import (
     AWAY,
-    image_placement,
-    middle_at_origin,
-    surface_placement,
     units,
 )
 from napari_cryodrgn.widgets.sessions import is_closed
 from napari_cryodrgn.widgets.theme import CATEGORY_COLOURS
-from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
+from napari_cryodrgn.widgets.volume_look import (
+    new_surface,
+    placement_of,
+    plain_colours,
+    ramp,
+    surface_look,
+    true_size,
+)
+from napari_cryodrgn.widgets.volume_mesh import Mesh, mesh_of
+from napari_cryodrgn.widgets.volume_prepared import PreparedVolume, prepared_volume, rests
 from napari_cryodrgn.widgets.volume_words import details_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Mode = Literal["surface", "volume"]
-SurfaceData = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
 
 IMAGE_NAME = "Volume (live)"
 SURFACE_NAME = "Surface (live)"
 LIVE_COLOUR = "#8ab8d6"
 STYLES = {"mip": "maximum", "attenuated_mip": "attenuated", "iso": "shaded"}
-GL_RENDERER = 0x1F01
 
 
 class VolumeLayers:
@@ -71,7 +72,7 @@ class VolumeLayers:
         given: Callable[[ShownVolume], object] = lambda _: None,
     ) -> None:
         self._viewer = viewer
-        self._meshes: Latest[_Prepared] = Latest(self._take_mesh, "surface", every=True)
+        self._meshes: Latest[PreparedVolume] = Latest(self._take_mesh, "surface", every=True)
         self._image: Image | None = None
         self._surface: Surface | None = None
         self._volume: ShownVolume | None = None
@@ -125,7 +126,7 @@ class VolumeLayers:
             self._rescale(scale)
         if not image_was:
             self._add_image()
-        elif self.filter.does_nothing and (self.mode == "volume" or _rests(volume)):
+        elif self.filter.does_nothing and (self.mode == "volume" or rests(volume)):
             self._fill_image(volume, volume.data)
         if self._present(self._surface):
             self._set_units(self._surface)  # before its mesh comes: napari wants all alike
@@ -164,7 +165,7 @@ class VolumeLayers:
         """Colour of the live layers, '#rrggbb'."""
         self.colour = colour
         if self._image is not None:
-            self._image.colormap = _ramp(colour)
+            self._image.colormap = ramp(colour)
         if self._surface is not None and self._values is None:
             self._surface.colormap = plain_colours(colour)
 
@@ -193,7 +194,7 @@ class VolumeLayers:
             mesh = self._mesh
             if mesh is None or self._mesh_volume is not volume or mesh.level != self.level:
                 mesh = mesh_of(volume.data, self.level)
-            layer = _new_surface(mesh, volume, colour, **common)
+            layer = new_surface(mesh, volume, colour, **common)
         else:
             layer = self._new_image(volume, colour, **common)
         self._kept += 1
@@ -219,7 +220,7 @@ class VolumeLayers:
         if mesh is None:
             layer = self._new_image(volume, colour, **common)
         else:
-            layer = _new_surface(mesh, volume, colour, **common)
+            layer = new_surface(mesh, volume, colour, **common)
         self._kept += 1
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(layer)
@@ -297,7 +298,7 @@ class VolumeLayers:
             limits = tuple(self._image.contrast_limits)  # type: ignore[union-attr]
         image = Image(
             volume.data,
-            colormap=_ramp(colour),
+            colormap=ramp(colour),
             contrast_limits=limits,
             rendering=self.style,
             iso_threshold=self.level,
@@ -342,14 +343,14 @@ class VolumeLayers:
             return
         surface = self.mode == "surface"
         self._meshes.request(
-            partial(_prepared, volume, self.level, self.filter, surface, self.colouring)
+            partial(prepared_volume, volume, self.level, self.filter, surface, self.colouring)
         )
 
-    def _take_mesh(self, prepared: _Prepared) -> None:
+    def _take_mesh(self, prepared: PreparedVolume) -> None:
         mesh, volume = prepared.mesh, prepared.volume
         if self._volume is None or is_closed(self._viewer):
             return
-        seen = self.mode == "volume" or _rests(volume)
+        seen = self.mode == "volume" or rests(volume)
         if prepared.data is not volume.data and seen and self._present(self._image):
             self._fill_image(volume, prepared.data)
         if mesh is None:
@@ -358,11 +359,11 @@ class VolumeLayers:
         self._values = prepared.values
         if self._surface is None or not self._present(self._surface):
             self._surface = Surface(
-                _true_size(mesh, volume, prepared.values),
+                true_size(mesh, volume, prepared.values),
                 name=SURFACE_NAME,
                 metadata=details_of(volume),
                 units=units(volume.pixel_size is not None),
-                **_surface_look(self.colour),
+                **surface_look(self.colour),
             )
             self._viewer.add_layer(self._surface)
             self._show_mode()
@@ -373,16 +374,16 @@ class VolumeLayers:
         self._show_colours(self._surface)
         if not self._show_moving(self._surface, mesh, volume):
             self._set_units(self._surface)
-            self._surface.data = _true_size(mesh, volume, prepared.values)
+            self._surface.data = true_size(mesh, volume, prepared.values)
             self._surface.metadata = details_of(volume)
             self._moving.hide()
         self._given(volume)
 
     def _show_moving(self, surface: Surface, mesh: Mesh, volume: ShownVolume) -> bool:
         """Draw a surface that another one follows at once; whether that was done."""
-        if _rests(volume) or mesh.empty:
+        if rests(volume) or mesh.empty:
             return False
-        vertices, faces, values = _true_size(mesh, volume, self._values)
+        vertices, faces, values = true_size(mesh, volume, self._values)
         normals = (mesh.normals * AWAY).astype(np.float32)
         return self._moving.show(surface, vertices, normals, faces.astype(np.uint32), values)
 
@@ -433,102 +434,5 @@ class VolumeLayers:
         self._viewer.canvas.overlays.scale_bar.visible = True
 
 
-def software_rendering() -> bool:
-    """Whether OpenGL is done by the processor, where painting a volume takes seconds."""
-    context, surface = QOpenGLContext(), QOffscreenSurface()
-    surface.create()
-    if not context.create() or not context.makeCurrent(surface):
-        return True
-    try:
-        name = str(context.functions().glGetString(GL_RENDERER)).lower()
-    except AttributeError:  # PyQt6 offers no functions of the context
-        return False
-    finally:
-        context.doneCurrent()
-    return any(word in name for word in ("llvmpipe", "softpipe", "swrast", "software"))
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A volume made ready in the worker: filtered, and its surface where one is shown."""
-
-    volume: ShownVolume
-    data: npt.NDArray[np.float32]
-    mesh: Mesh | None
-    values: npt.NDArray[np.float32] | None = None
-
-
-def _prepared(
-    volume: ShownVolume,
-    level: float,
-    volume_filter: VolumeFilter,
-    surface: bool,
-    colouring: SurfaceColouring | None,
-) -> _Prepared:
-    """In the worker; the surface is not smoothed while a better one is still to come."""
-    step = volume.pixel_size or 1.0
-    data = volume_filter.apply(volume.data, step)
-    if not surface:
-        return _Prepared(volume, data, None)
-    mesh = mesh_of(data, level, smooth=_rests(volume))
-    values = None
-    if colouring is not None and not mesh.empty:
-        values = colouring.values(data, mesh.vertices, volume_filter, step)
-    return _Prepared(volume, data, mesh, values)
-
-
-def _rests(volume: ShownVolume) -> bool:
-    """Whether it stays: nothing better follows, and nothing is being dragged."""
-    return volume.last and not volume.moving
-
-
-def placement_of(volume: ShownVolume, layer: type[Layer]) -> dict[str, Any]:
-    """Scale in Å, and the middle of the box at the origin whatever the box."""
-    step = np.full(3, volume.pixel_size or 1.0)
-    corner = middle_at_origin(volume.data.shape, step)
-    place = surface_placement if layer is Surface else image_placement
-    return {**place(step, corner), "units": units(volume.pixel_size is not None)}
-
-
 def _range(scale: IntensityScale, low: float, high: float) -> tuple[float, float]:
     return min(scale.lowest, low, scale.mean - scale.sigma), max(scale.highest, high)
-
-
-def _new_surface(mesh: Mesh, volume: ShownVolume, colour: str, **options: Any) -> Surface:
-    return Surface(
-        layer_data(mesh), **_surface_look(colour), **placement_of(volume, Surface), **options
-    )
-
-
-def _true_size(
-    mesh: Mesh, volume: ShownVolume, coloured: npt.NDArray[np.float32] | None = None
-) -> SurfaceData:
-    """Data of the live surface: vertices where they lie in the scene, in Å.
-
-    The layer then stays where it is from rung to rung. napari takes as long to move a layer as
-    to give it a surface.
-    """
-    vertices, faces, values = layer_data(mesh)
-    place = placement_of(volume, Surface)
-    placed = (vertices * place["scale"] + place["translate"]).astype(np.float32)
-    return placed, faces, values if coloured is None else coloured
-
-
-def _surface_look(colour: str) -> dict[str, Any]:
-    return {"colormap": plain_colours(colour), "contrast_limits": (0, 1), "shading": "smooth"}
-
-
-def _ramp(colour: str) -> Colormap:
-    """From nothing through a colour to near white: depth within the densest parts."""
-    rgb = np.array(QColor(colour).getRgbF()[:3])
-    stops = np.array([0.5 * rgb, 0.85 * rgb, 0.35 * rgb + 0.65])
-    alpha = np.array([0.0, 0.85, 1.0])
-    return Colormap(
-        np.column_stack([stops, alpha]), controls=(0.0, 0.7, 1.0), name=f"ramp {colour}"
-    )
-
-
-def plain_colours(colour: str) -> Colormap:
-    """Shades of one colour, '#rrggbb'; a surface of ones has the colour itself."""
-    rgb = np.array(QColor(colour).getRgbF()[:3])
-    return Colormap([[*(0.4 * rgb), 1], [*rgb, 1]], name=f"plain {colour}")

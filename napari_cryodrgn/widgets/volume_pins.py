@@ -29,7 +29,7 @@ from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import Pick, ShownVolume
 from napari_cryodrgn.session_volumes import QUICK_RUNGS
 from napari_cryodrgn.widgets.tasks import TaskHandle, start_task
-from napari_cryodrgn.widgets.volume_layers import placement_of
+from napari_cryodrgn.widgets.volume_look import placement_of
 from napari_cryodrgn.widgets.volume_mesh import Mesh, layer_data, mesh_of
 from napari_cryodrgn.widgets.volume_words import details_of
 

@@ -9,7 +9,8 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
-from napari_cryodrgn.widgets.volume_layers import SURFACE_NAME, VolumeLayers, _prepared
+from napari_cryodrgn.widgets.volume_layers import SURFACE_NAME, VolumeLayers
+from napari_cryodrgn.widgets.volume_prepared import prepared_volume
 
 pytestmark = pytest.mark.gui
 
@@ -69,10 +70,10 @@ def test_what_moves_looks_as_what_rests(viewer, layers, settle):
 
 def _arrays(layers, volume):
     from napari_cryodrgn.widgets.placement import AWAY
-    from napari_cryodrgn.widgets.volume_layers import _true_size
+    from napari_cryodrgn.widgets.volume_look import true_size
 
     mesh = layers._mesh
-    vertices, faces, _ = _true_size(mesh, volume)
+    vertices, faces, _ = true_size(mesh, volume)
     normals = (mesh.normals * AWAY).astype(np.float32)
     return vertices, normals, faces.astype(np.uint32), np.ones(len(vertices), np.float32)
 
@@ -122,7 +123,7 @@ def test_a_surface_that_comes_after_the_window_is_closed_does_no_harm(viewer, la
     volume = blobs()
     show(layers, settle, volume)
     layers._moving.show(viewer.layers[SURFACE_NAME], *_arrays(layers, volume))
-    prepared = _prepared(volume, layers.level, layers.filter, True, None)
+    prepared = prepared_volume(volume, layers.level, layers.filter, True, None)
     viewer.close()
     layers.show(volume, layers.scale)
     layers._take_mesh(prepared)  # which adds a layer where there is none
