@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,7 +38,8 @@ class Latest(Generic[Result]):
         self._gui = GuiThread()
         self._wanted = 0
         self._stopped = False
-        self._ready: list[tuple[int, Result]] = []
+        # At most one waits for the window: where that is slow, the newest takes its place.
+        self._ready: deque[tuple[int, Result]] = deque(maxlen=1)
 
     def request(self, compute: Callable[[], Result]) -> None:
         """Compute this, unless something newer is requested before its turn."""
@@ -61,7 +63,6 @@ class Latest(Generic[Result]):
         """Compute on the thread, unless something newer has been requested since."""
         if number == self._wanted:
             try:
-                # At most one waits for the window: where that is slow, the newest takes its place.
                 self._ready.append((number, compute()))
             except Exception:
                 # A fault of ours; the thread must live on for the next request.
@@ -71,8 +72,7 @@ class Latest(Generic[Result]):
     def _deliver(self) -> None:
         if not self._ready:
             return
-        number, result = self._ready[-1]
-        self._ready = []
+        number, result = self._ready.pop()
         wanted = number > self._cancelled if self._every else number == self._wanted
         if wanted and not self._stopped:
             self._done(result)

@@ -101,3 +101,23 @@ def test_what_is_computed_after_the_end_keeps_no_window_alive(qapp):
     del window
     assert ended == [threading.get_ident()]
     go_on.set()
+
+
+def test_a_result_is_not_lost_where_another_is_delivered_while_it_is_computed(qapp, qtbot):
+    took: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def second() -> int:
+        begun.set()
+        go_on.wait(5)
+        return 2
+
+    latest: Latest[int] = Latest(took.append, "test", every=True)
+    latest.request(lambda: 1)
+    qtbot.waitUntil(lambda: len(latest._ready) == 1 or bool(took), timeout=5_000)
+    latest.request(second)
+    begun.wait(5)
+    qtbot.waitUntil(lambda: took == [1], timeout=5_000)
+    go_on.set()
+    qtbot.waitUntil(lambda: took == [1, 2], timeout=5_000)
+    latest.stop()
