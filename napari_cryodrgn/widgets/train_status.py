@@ -87,6 +87,8 @@ class TrainStatus(QWidget):
             self.bar.setValue(round(fraction * STEPS))
         parts = []
         if isinstance(progress, TrainingProgress):
+            if progress.loss is not None:
+                parts.append(f"loss {progress.loss:.4f}")  # long before the plot has a curve
             if progress.images_per_second:
                 parts.append(f"{_rounded(progress.images_per_second)} images/s")
             self.plot.show_progress(progress)

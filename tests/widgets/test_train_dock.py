@@ -276,3 +276,14 @@ def test_runs_that_cannot_be_continued_say_why(data_folder):
     with pytest.raises(InputError) as caught:
         recorded_config(RunFolder(Path(data_folder / "cftr-cryodrgn-demo" / "missing")))
     assert "no such file" in str(caught.value)
+
+
+def test_the_loss_is_told_from_the_first_step_on(qtbot):
+    status = TrainStatus()
+    qtbot.addWidget(status)
+    first = TrainingProgress(
+        1, 1e5, "Training", 99.0, phase="training", n_images=100_000, images_done=8, loss=0.84519
+    )
+    status.show_progress(first)
+    assert status.pace.text().startswith("loss 0.8452 · ")
+    assert status.plot.points_shown("loss") == (0, 0)  # a mean of few images says little
