@@ -48,9 +48,14 @@ class Watchdog(threading.Thread):
             time.sleep(LOOK_SECONDS)
             still = time.monotonic() - self._beaten
             if still > 0.6 * self.limit and not self._stack:
-                frame = sys._current_frames().get(self._main.ident or 0)
-                self._stack = "".join(traceback.format_stack(frame)[-FRAMES:])
+                self._stack = stack_of(self._main)
             if still > HANG_SECONDS:
                 print(f"no answer for {still:.0f} s after: {self.after}", file=sys.stderr)
                 faulthandler.dump_traceback()
                 os._exit(3)
+
+
+def stack_of(thread: threading.Thread) -> str:
+    """The innermost calls of a thread; its frames are let go, or they would keep what they use."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)[-FRAMES:])
