@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from qtpy.compat import isalive
+
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.widgets.gui_thread import GuiThread
 
@@ -43,4 +45,7 @@ def real_viewer(viewer: ViewerModel) -> ViewerModel:
 def is_closed(viewer: ViewerModel) -> bool:
     """Whether its window was closed; what was computed meanwhile then has no place to go to."""
     window = getattr(real_viewer(viewer), "window", None)
-    return window is not None and not hasattr(window, "_qt_window")
+    if window is None:
+        return False
+    # Closed by a call, napari forgets it; closed with its cross, Qt destroys it.
+    return not (hasattr(window, "_qt_window") and isalive(window._qt_window))

@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_cryodrgn.session_records import IntensityScale, ShownVolume
+from napari_cryodrgn.widgets.sessions import is_closed
 from napari_cryodrgn.widgets.volume_layers import SURFACE_NAME, VolumeLayers
 from napari_cryodrgn.widgets.volume_prepared import prepared_volume
 
@@ -130,3 +131,23 @@ def test_a_surface_that_comes_after_the_window_is_closed_does_no_harm(viewer, la
     assert not viewer.layers
     layers._moving.hide()
     assert not layers._moving.shown
+
+
+def test_it_ends_in_silence_where_the_window_was_closed_with_its_cross(
+    viewer, layers, settle, caplog
+):
+    volume = blobs()
+    show(layers, settle, volume)
+    layers._moving.show(viewer.layers[SURFACE_NAME], *_arrays(layers, volume))
+    assert layers._moving.shown
+    heard = []
+    viewer.layers[SURFACE_NAME].events.data.connect(heard.append)
+    prepared = prepared_volume(volume, layers.level, layers.filter, True, None)
+    viewer.window._qt_window.windowHandle().close()
+    settle(lambda: is_closed(viewer))
+    with caplog.at_level("ERROR"):
+        layers._take_mesh(prepared)
+        layers.shutdown()
+    del viewer.window._qt_window  # or the fixture would close it a second time
+    assert heard == []
+    assert caplog.records == []
