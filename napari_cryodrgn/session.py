@@ -23,6 +23,7 @@ from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.latent.selection_keeper import SelectionKeeper
 from napari_cryodrgn.particles import Particles
 from napari_cryodrgn.progress import Progress, Task, run_to_end
+from napari_cryodrgn.session_decoder import MakeDecoder, decode_engine, missing_weights_text
 from napari_cryodrgn.session_explore import ExploreChoices
 from napari_cryodrgn.session_history import VisitedStates
 from napari_cryodrgn.session_records import (
@@ -33,14 +34,7 @@ from napari_cryodrgn.session_records import (
     ShownVolume,
     State,
 )
-from napari_cryodrgn.session_volumes import (
-    Call,
-    MakeDecoder,
-    VolumeFeed,
-    decode_engine,
-    drawn_states,
-    missing_weights_text,
-)
+from napari_cryodrgn.session_volumes import Call, VolumeFeed, drawn_states
 
 if TYPE_CHECKING:
     from napari_cryodrgn.decoding.records import SurrogateRecord

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,16 @@ from napari_cryodrgn.decoding.records import (
     SurrogateRecord,
 )
 from napari_cryodrgn.errors import InputError
+from napari_cryodrgn.session_decoder import Decoder, MakeDecoder, relative_error
 from napari_cryodrgn.session_records import IntensityScale, Notice, Pick, ShownVolume
-from napari_cryodrgn.torch_guard import keep_triton_out
+from napari_cryodrgn.session_volume_files import (
+    nearest_state,
+    read_state,
+    reconstruction,
+    scales_of,
+)
 
 if TYPE_CHECKING:
-    from napari_cryodrgn.decoding.engine import DecodeEngine
-    from napari_cryodrgn.model.loaded import LoadedModel
     from napari_cryodrgn.workflows.analysis_files import AnalysisVolume
     from napari_cryodrgn.workflows.open_run import OpenRun
 
@@ -57,37 +61,6 @@ REFERENCE_BOX = 48
 contour are set from several volumes, at once and always from the same ones."""
 
 Call = Callable[[], None]
-
-
-class Decoder(Protocol):
-    """What is needed of ``decoding.engine.DecodeEngine``."""
-
-    def request(
-        self,
-        z: npt.NDArray[np.float32],
-        tag: object = None,
-        *,
-        box: int | None = None,
-        rungs: Sequence[RungName] = ("exact",),
-        patience: float = 0.0,
-    ) -> None:
-        """Decode this next, rung by rung; the results carry the tag.
-
-        After a surrogate a newer request is awaited for `patience` seconds.
-        """
-
-    def seed_states(self, z_values: npt.ArrayLike) -> None:
-        """States to decode for the surrogate while nothing is asked for."""
-
-    @property
-    def surrogate(self) -> SurrogateRecord | None:
-        """What the surrogate is made of."""
-
-    def close(self) -> None:
-        """Stop, and free the weights."""
-
-
-MakeDecoder = Callable[["OpenRun", Callable[[DecodedVolume | DecodeFailure], None]], Decoder]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +168,7 @@ class VolumeFeed:
 
     def read_only(self) -> None:
         """Ask for the one volume of a run without latent space."""
-        self._read(_Request(np.zeros(0, np.float32), None, time.monotonic()), _reconstruction)
+        self._read(_Request(np.zeros(0, np.float32), None, time.monotonic()), reconstruction)
 
     def stop(self) -> None:
         """Stop both threads; a later request starts them again."""
@@ -360,8 +333,8 @@ class VolumeFeed:
             return
         try:
             state = choose(run)
-            shown = None if state is None else _read_state(run, state, request.pick)
-            scales = [] if shown is None or self.scale else _scales_of(run, shown)
+            shown = None if state is None else read_state(run, state, request.pick)
+            scales = [] if shown is None or self.scale else scales_of(run, shown)
         except (InputError, OSError) as error:
             notice = Notice(str(error), "error")
             self._deliver(partial(self._take_failure, generation, notice))
@@ -384,51 +357,6 @@ class VolumeFeed:
         self._finish(request, shown)
 
 
-def decode_engine(
-    run: OpenRun, take: Callable[[DecodedVolume | DecodeFailure], None]
-) -> DecodeEngine:
-    """The resident decoder of a run's epoch; weights and torch are loaded on its thread."""
-    from napari_cryodrgn.decoding.engine import DecodeEngine
-
-    def load() -> LoadedModel:
-        keep_triton_out()  # before the first import of torch
-        from napari_cryodrgn.model.checkpoint import load_model_files
-        from napari_cryodrgn.training.device import choose_device
-
-        if run.weights is None:
-            raise InputError(missing_weights_text(run))
-        return load_model_files(
-            run.weights, run.folder.config, choose_device("auto"), epoch=run.epoch
-        )
-
-    engine = DecodeEngine(load, run.pixel_size)
-    engine.subscribe(take)
-    return engine
-
-
-def relative_error(guess: npt.NDArray[np.float32], exact: npt.NDArray[np.float32]) -> float | None:
-    """How far a surrogate was off, |guess - exact| / |exact|, at the guess's resolution.
-
-    Parameters
-    ----------
-    guess : (box, box, box) float32 array
-    exact : (full_box, full_box, full_box) float32 array
-
-    Returns
-    -------
-    float or None
-        None where the exact volume is the smaller one, or empty.
-    """
-    if guess.shape[-1] > exact.shape[-1]:
-        return None
-    if guess.shape[-1] < exact.shape[-1]:
-        from napari_cryodrgn.decoding.grey_scale import at_smaller_box
-
-        exact = at_smaller_box(exact, guess.shape[-1])
-    size = float(np.linalg.norm(exact))
-    return float(np.linalg.norm(guess - exact)) / size if size > 0 else None
-
-
 def _shown(result: DecodedVolume, request: _Request, measured: float | None) -> ShownVolume:
     return ShownVolume(
         result.data,
@@ -446,16 +374,6 @@ def _shown(result: DecodedVolume, request: _Request, measured: float | None) -> 
     )
 
 
-def missing_weights_text(run: OpenRun) -> str:
-    """Which file is missing for decoding, and where it was looked for."""
-    if run.config is None:
-        missing, looked = "a usable config.yaml", run.folder.path
-    else:
-        file = run.folder.weights(run.epoch)
-        missing, looked = file.name, file.parent
-    return f"Nothing can be decoded: {missing} is not there. Looked in {looked}"
-
-
 def drawn_states(mu: npt.NDArray[np.float32], start: int) -> list[npt.NDArray[np.float32]]:
     """Latent coordinates of particles drawn at random, those far from each other first.
 
@@ -470,50 +388,3 @@ def drawn_states(mu: npt.NDArray[np.float32], start: int) -> list[npt.NDArray[np
         chosen.append(sample[int(np.argmax(distance))])
         distance = np.minimum(distance, np.square(sample - chosen[-1]).sum(axis=1))
     return chosen
-
-
-def centre_states(run: OpenRun) -> list[AnalysisVolume]:
-    """The k-means volumes in the folder that say which latent point is theirs."""
-    return [
-        volume
-        for volume in run.volumes
-        if volume.z is not None and volume.group.startswith("kmeans")
-    ]
-
-
-def nearest_state(run: OpenRun, z: npt.NDArray[np.float32]) -> AnalysisVolume | None:
-    """The k-means volume in the folder whose latent point is nearest; None without any."""
-    states = centre_states(run)
-    if not states:
-        return None
-    distances = [float(np.square(np.asarray(state.z) - z).sum()) for state in states]
-    return states[int(np.argmin(distances))]
-
-
-def _reconstruction(run: OpenRun) -> AnalysisVolume | None:
-    return next((volume for volume in run.volumes if volume.group == "reconstruction"), None)
-
-
-def _read_state(run: OpenRun, state: AnalysisVolume, pick: Pick | None) -> ShownVolume:
-    from napari_cryodrgn.io.mrc import read_volume
-
-    volume = read_volume(state.path)
-    # cryoDRGN's analysis writes 1 Å where it does not know better, so that 1 tells nothing.
-    by_header = volume.pixel_size[0] if volume.pixel_size else 0.0
-    return ShownVolume(
-        volume.data,
-        by_header if by_header not in (0.0, 1.0) else run.pixel_size,
-        np.zeros(0, np.float32) if state.z is None else state.z,
-        run.epoch or 0,
-        f"{state.group}/{state.path.name}",
-        pick,
-        file=state.path,
-    )
-
-
-def _scales_of(run: OpenRun, shown: ShownVolume) -> list[IntensityScale]:
-    from napari_cryodrgn.io.mrc import read_volume
-
-    others = [state.path for state in centre_states(run) if state.path != shown.file]
-    volumes = [shown.data, *(read_volume(path).data for path in others[: N_REFERENCES - 1])]
-    return [IntensityScale.of(volume) for volume in volumes]

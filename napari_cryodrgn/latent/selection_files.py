@@ -23,8 +23,8 @@ from napari_cryodrgn.io.checks import read_json, require_file
 from napari_cryodrgn.io.npy import read_npy
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
-from napari_cryodrgn.latent.selection_book import KeptSelection, SelectionState
 from napari_cryodrgn.latent.selection_marks import JunkMarks
+from napari_cryodrgn.latent.selection_state import KeptSelection, SelectionState
 from napari_cryodrgn.particles import ParticleRows
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_cryodrgn.errors import InputError
-from napari_cryodrgn.latent.selection_book import SelectionBook, SelectionState, carried_over
+from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.latent.selection_files import (
     ALL_SELECTIONS,
     read_run_selections,
     write_run_selections,
 )
+from napari_cryodrgn.latent.selection_state import SelectionState, carried_over
 
 if TYPE_CHECKING:
     from napari_cryodrgn.latent.space import LatentSpace

@@ -14,7 +14,8 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QWidg
 from napari_cryodrgn.imaging.volume_colour import Spread, SurfaceColouring
 from napari_cryodrgn.session import Session
 from napari_cryodrgn.session_records import ShownVolume
-from napari_cryodrgn.session_volumes import centre_states, drawn_states
+from napari_cryodrgn.session_volume_files import centre_states
+from napari_cryodrgn.session_volumes import drawn_states
 from napari_cryodrgn.widgets.latent_colours import ScaleLegend
 from napari_cryodrgn.widgets.latent_legend import LegendView
 

@@ -14,7 +14,6 @@ from napari_cryodrgn.latent.clusters import space_points
 from napari_cryodrgn.latent.expression import matching
 from napari_cryodrgn.latent.expression_columns import column_named, is_labels
 from napari_cryodrgn.latent.selection import inside_polygon
-from napari_cryodrgn.latent.selection_book import carried_over
 from napari_cryodrgn.latent.selection_files import (
     INDICES_ENDING,
     OWN_ENDING,
@@ -22,6 +21,7 @@ from napari_cryodrgn.latent.selection_files import (
     read_selection,
     write_selection,
 )
+from napari_cryodrgn.latent.selection_state import carried_over
 from napari_cryodrgn.latent.space import PCA_NAME, UMAP_NAME, LatentSpace
 from napari_cryodrgn.particles import ParticleRows
 from napari_cryodrgn.run import RunFolder

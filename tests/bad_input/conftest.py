@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import starfile
 
 from napari_cryodrgn import cli
-from napari_cryodrgn.imaging.rotation import euler_from_rotations, random_rotations
+from napari_cryodrgn.imaging.rotation import random_rotations
 from napari_cryodrgn.io.mrc import write_stack
 from napari_cryodrgn.io.pickles import write_array, write_ctf, write_poses
 from napari_cryodrgn.particles import CTFParameters, Poses
+
+from ..particle_tables import cs_columns, star_blocks, write_cs
 
 N, BOX, PIXEL_SIZE = 24, 16, 3.0
 NETWORK = [
@@ -50,63 +51,6 @@ class Code:
 CODE = pickle.dumps(Code())
 
 
-def write_cs(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write a cryoSPARC table."""
-    kinds = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
-    table = np.zeros(len(next(iter(columns.values()))), kinds)
-    for name, values in columns.items():
-        table[name] = values
-    with path.open("wb") as file:
-        np.save(file, table)
-
-
-def cs_columns() -> dict[str, np.ndarray]:
-    """The particle set as cryoSPARC would write it."""
-    return {
-        "uid": np.arange(N, dtype="u8") + 7,
-        "blob/path": np.full(N, b"particles.mrcs"),
-        "blob/idx": np.arange(N, dtype="u4"),
-        "blob/shape": np.full((N, 2), BOX, "u4"),
-        "blob/psize_A": np.full(N, PIXEL_SIZE, "f4"),
-        "ctf/accel_kv": np.full(N, 300, "f4"),
-        "ctf/cs_mm": np.full(N, 2.7, "f4"),
-        "ctf/amp_contrast": np.full(N, 0.1, "f4"),
-        "ctf/df1_A": np.full(N, 15000, "f4"),
-        "ctf/df2_A": np.full(N, 14000, "f4"),
-        "ctf/df_angle_rad": np.full(N, 0.5, "f4"),
-        "ctf/phase_shift_rad": np.zeros(N, "f4"),
-        "alignments3D/pose": np.full((N, 3), 0.3, "f4"),
-        "alignments3D/shift": np.full((N, 2), 0.5, "f4"),
-        "alignments3D/psize_A": np.full(N, PIXEL_SIZE, "f4"),
-    }
-
-
-def star_blocks(poses: Poses, defocus: np.ndarray) -> dict[str, pd.DataFrame]:
-    """The particle set as RELION 3.1 would write it."""
-    rot, tilt, psi = euler_from_rotations(poses.rotations)
-    particles = {
-        "rlnImageName": [f"{i + 1}@particles.mrcs" for i in range(N)],
-        "rlnAngleRot": rot,
-        "rlnAngleTilt": tilt,
-        "rlnAnglePsi": psi,
-        "rlnOriginXAngst": poses.shifts[:, 0] * BOX * PIXEL_SIZE,
-        "rlnOriginYAngst": poses.shifts[:, 1] * BOX * PIXEL_SIZE,
-        "rlnDefocusU": defocus,
-        "rlnDefocusV": defocus,
-        "rlnDefocusAngle": 0.0,
-        "rlnOpticsGroup": 1,
-    }
-    optics = {
-        "rlnOpticsGroup": [1],
-        "rlnVoltage": [300.0],
-        "rlnSphericalAberration": [2.7],
-        "rlnAmplitudeContrast": [0.1],
-        "rlnImagePixelSize": [PIXEL_SIZE],
-        "rlnImageSize": [BOX],
-    }
-    return {"optics": pd.DataFrame(optics), "particles": pd.DataFrame(particles)}
-
-
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which nothing is wrong: particles in each format, and a run with analysis."""
@@ -122,8 +66,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [[BOX, PIXEL_SIZE, d, d, 0, 300, 2.7, 0.1, 0] for d in defocus]
     write_ctf(folder / "ctf.pkl", CTFParameters(np.array(rows)))
     write_array(folder / "ind.pkl", np.arange(0, N, 2))
-    starfile.write(star_blocks(poses, defocus), folder / "particles.star")
-    write_cs(folder / "particles.cs", cs_columns())
+    starfile.write(star_blocks(poses, defocus, BOX, PIXEL_SIZE), folder / "particles.star")
+    write_cs(folder / "particles.cs", cs_columns(N, BOX, PIXEL_SIZE))
     (folder / "particles.txt").write_text("particles.mrcs\n")
     run = str(folder / "run")
     inputs = [str(folder / "particles.mrcs"), "--poses", str(folder / "poses.pkl")]

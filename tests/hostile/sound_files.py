@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import starfile
 import torch
 
 from napari_cryodrgn.config import ModelConfig, RunConfig
-from napari_cryodrgn.imaging.rotation import euler_from_rotations, random_rotations
+from napari_cryodrgn.imaging.rotation import random_rotations
 from napari_cryodrgn.io.import_particles import read_particles
 from napari_cryodrgn.io.mrc import write_stack, write_volume
 from napari_cryodrgn.io.pickles import (
@@ -30,12 +29,12 @@ from napari_cryodrgn.latent.particle_values import ParticleValues, write_values
 from napari_cryodrgn.latent.path import LatentPath, waypoint
 from napari_cryodrgn.latent.path_files import PATHS_FILE, SavedPaths, write_paths
 from napari_cryodrgn.latent.selection_bits import PackedMask
-from napari_cryodrgn.latent.selection_book import SelectionState
 from napari_cryodrgn.latent.selection_files import (
     write_run_selections,
     write_selection,
 )
 from napari_cryodrgn.latent.selection_marks import JunkMarks
+from napari_cryodrgn.latent.selection_state import SelectionState
 from napari_cryodrgn.model.checkpoint import write_checkpoint
 from napari_cryodrgn.model.vae import build_vae
 from napari_cryodrgn.particles import CTFParameters, ParticleRows, Poses
@@ -49,6 +48,8 @@ from napari_cryodrgn.workflows.follow_status import request_stop
 from napari_cryodrgn.workflows.movie_recipe import make_recipe, write_recipe
 from napari_cryodrgn.workflows.volume_files import VolumeSettings
 from napari_cryodrgn.workflows.z_values import write_z_values
+
+from ..particle_tables import cs_columns, star_blocks, write_cs
 
 N, BOX, ZDIM, PIXEL_SIZE = 24, 16, 2, 3.0
 FINGERPRINT = "aa" * 16
@@ -77,7 +78,9 @@ def make_sound(folder: Path) -> None:
     write_poses(folder / "poses.pkl", poses)
     write_ctf(folder / "ctf.pkl", CTFParameters(np.tile(np.array(ROW_STATISTICS, float), (N, 1))))
     write_indices(folder / "ind.pkl", ParticleRows(np.arange(0, N, 2), N))
-    _make_tables(folder, poses)
+    starfile.write(star_blocks(poses, 15000.0, BOX, PIXEL_SIZE), folder / "particles.star")
+    write_cs(folder / "particles.cs", cs_columns(N, BOX, PIXEL_SIZE))
+    (folder / "particles.txt").write_text("particles.mrcs\n")
     mu = rng.normal(size=(N, ZDIM)).astype(np.float32)
     write_array(folder / "labels.pkl", np.arange(N) % 3)
     np.save(folder / "labels.npy", np.arange(N) % 3)
@@ -121,56 +124,6 @@ def _make_models(folder: Path) -> None:
 
 def _yaml_lines(content: dict[str, Any]) -> str:
     return "".join(f"  {key}: {value}\n" for key, value in content.items())
-
-
-def _make_tables(folder: Path, poses: Poses) -> None:
-    rot, tilt, psi = euler_from_rotations(poses.rotations)
-    particles = {
-        "rlnImageName": [f"{i + 1}@particles.mrcs" for i in range(N)],
-        "rlnAngleRot": rot,
-        "rlnAngleTilt": tilt,
-        "rlnAnglePsi": psi,
-        "rlnOriginXAngst": poses.shifts[:, 0] * BOX * PIXEL_SIZE,
-        "rlnOriginYAngst": poses.shifts[:, 1] * BOX * PIXEL_SIZE,
-        "rlnDefocusU": 15000.0,
-        "rlnDefocusV": 14000.0,
-        "rlnDefocusAngle": 0.0,
-        "rlnOpticsGroup": 1,
-    }
-    optics = {
-        "rlnOpticsGroup": [1],
-        "rlnVoltage": [300.0],
-        "rlnSphericalAberration": [2.7],
-        "rlnAmplitudeContrast": [0.1],
-        "rlnImagePixelSize": [PIXEL_SIZE],
-        "rlnImageSize": [BOX],
-    }
-    blocks = {"optics": pd.DataFrame(optics), "particles": pd.DataFrame(particles)}
-    starfile.write(blocks, folder / "particles.star")
-    columns = {
-        "uid": np.arange(N, dtype="u8") + 7,
-        "blob/path": np.full(N, b"particles.mrcs"),
-        "blob/idx": np.arange(N, dtype="u4"),
-        "blob/shape": np.full((N, 2), BOX, "u4"),
-        "blob/psize_A": np.full(N, PIXEL_SIZE, "f4"),
-        "ctf/accel_kv": np.full(N, 300, "f4"),
-        "ctf/cs_mm": np.full(N, 2.7, "f4"),
-        "ctf/amp_contrast": np.full(N, 0.1, "f4"),
-        "ctf/df1_A": np.full(N, 15000, "f4"),
-        "ctf/df2_A": np.full(N, 14000, "f4"),
-        "ctf/df_angle_rad": np.full(N, 0.5, "f4"),
-        "ctf/phase_shift_rad": np.zeros(N, "f4"),
-        "alignments3D/pose": np.full((N, 3), 0.3, "f4"),
-        "alignments3D/shift": np.full((N, 2), 0.5, "f4"),
-        "alignments3D/psize_A": np.full(N, PIXEL_SIZE, "f4"),
-    }
-    kinds = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
-    table = np.zeros(N, kinds)
-    for name, values in columns.items():
-        table[name] = values
-    with (folder / "particles.cs").open("wb") as file:
-        np.save(file, table)
-    (folder / "particles.txt").write_text("particles.mrcs\n")
 
 
 def _make_run(path: Path, mu: np.ndarray, inputs: Path) -> None:

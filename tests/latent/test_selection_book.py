@@ -11,7 +11,8 @@ from numpy.testing import assert_array_equal
 
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.latent.selection_bits import PackedMask
-from napari_cryodrgn.latent.selection_book import SelectionBook, SelectionState, carried_over
+from napari_cryodrgn.latent.selection_book import SelectionBook
+from napari_cryodrgn.latent.selection_state import SelectionState, carried_over
 from napari_cryodrgn.latent.space import LatentSpace, make_latent_space
 from napari_cryodrgn.particles import ParticleRows
 

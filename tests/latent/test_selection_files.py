@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from napari_cryodrgn.errors import InputError
 from napari_cryodrgn.io.pickles import read_indices, write_indices
 from napari_cryodrgn.latent.selection_bits import PackedMask
-from napari_cryodrgn.latent.selection_book import SelectionBook, SelectionState
+from napari_cryodrgn.latent.selection_book import SelectionBook
 from napari_cryodrgn.latent.selection_files import (
     ALL_SELECTIONS,
     read_run_selections,
@@ -22,6 +22,7 @@ from napari_cryodrgn.latent.selection_files import (
     write_run_selections,
     write_selection,
 )
+from napari_cryodrgn.latent.selection_state import SelectionState
 from napari_cryodrgn.particles import ParticleRows
 
 # Set to 1000 for the figure of docs/benchmarks.md.
