@@ -90,6 +90,7 @@ class _TaskWorker(GeneratorWorker):
         finally:
             _close(self.task)
             self.task = None
+            self._gen.close()  # napari's window keeps all workers, and this keeps what it used
             give_back()
             self.ended.set()
 
@@ -193,6 +194,7 @@ class TaskHandle(QObject):
         self._outcome: _Result | Failure | None = None
         pool = QThreadPool.globalInstance()
         pool.setMaxThreadCount(max(WORKER_THREADS, pool.maxThreadCount()))
+        self._make: Callable[[], Task[Any]] | None = make  # to be let go of on this thread
         self._worker = create_worker(_drive, make, _worker_class=_TaskWorker)
         self._worker.handle = self  # lives at least as long as the worker runs
         self._worker.yielded.connect(self._take)
@@ -251,7 +253,7 @@ class TaskHandle(QObject):
     def _end(self) -> None:
         self.running = False
         RUNNING.changed.emit()
-        self._worker.handle = None
+        self._worker.handle = self._make = None
         if isinstance(self._outcome, _Result):
             self.done.emit(self._outcome.value)
         elif isinstance(self._outcome, Failure):

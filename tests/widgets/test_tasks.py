@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+from weakref import ref
 
 import pytest
 from qtpy.QtCore import Qt
@@ -103,6 +105,22 @@ def test_a_cancelled_task_tidies_up_in_its_own_thread(qtbot):
     with qtbot.waitSignals([task.cancelled, task.finished]):
         task.cancel()
     assert endless.closed_in not in (None, threading.get_ident())
+
+
+def test_an_open_viewer_does_not_keep_what_a_cancelled_task_used(viewer, qtbot, settle):
+    endless = Endless()
+    used = ref(endless)
+    task = start_task(endless.run, "Endless")
+    qtbot.waitUntil(lambda: endless.steps > 0)
+    with qtbot.waitSignal(task.finished):
+        task.cancel()
+    del task, endless
+
+    def is_gone() -> bool:
+        gc.collect()
+        return used() is None
+
+    settle(is_gone)
 
 
 def test_waiting_for_a_cancelled_task_needs_no_event_loop(qtbot):
