@@ -9,6 +9,8 @@ of three numbers, (third, y, x), belongs to the three axes and turns with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,8 +27,11 @@ SHADE = (0.0, 0.0, 0.0, 0.75)
 """Colour beneath marks and lines: they are seen on any ground and any colour of the points."""
 
 MARK_ORDER, LINE_ORDER, OUTLINE_ORDER = 300, 200, 400
-DASHES = 100
-"""Dashes of a dashed line, where nothing else is said."""
+OUTLINE_WIDTH = 1.0
+
+_What = Literal["marks", "lines"]
+_Kind = tuple[str, int, float]
+"""What shares two nodes: "mark", "line" or "outline", its number of axes, its width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +45,19 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class PathLine:
-    """A named polyline: its points, and how it looks."""
+    """A polyline: its points, and how it looks; without dashes it is whole."""
 
     points: npt.NDArray[np.float64]
     colour: str
     width: float
-    dashed: bool
+    dashes: int
 
 
 class Overlay:
     """The nodes over the points.
+
+    All marks together are two nodes, as are all lines of one width: each node has shaders of its
+    own, whose compilation takes up to 40 ms where OpenGL is software.
 
     Parameters
     ----------
@@ -65,7 +73,8 @@ class Overlay:
         self.marks: dict[str, Mark] = {}
         self.lines: dict[str, PathLine] = {}
         self.outline: npt.NDArray[np.float64] | None = None
-        self._nodes: dict[str, tuple[Any, ...]] = {}
+        self._nodes: dict[_Kind, tuple[Any, Any]] = {}
+        self._waiting: set[_What] | None = None
 
     def set_flat(self, flat: bool) -> None:
         """Two axes, or three; what belongs to the old ones goes."""
@@ -83,49 +92,43 @@ class Overlay:
         self.lines.clear()
         self.outline = None
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Draw what is shown and taken away within at its end, once."""
+        if self._waiting is not None:
+            yield
+            return
+        self._waiting = set()
+        try:
+            yield
+        finally:
+            waiting, self._waiting = self._waiting, None
+            for what in waiting:
+                self._draw(what)
+
     def show_outline(
         self, points: npt.ArrayLike | None, *, closed: bool = True, colour: str = "#ffffff"
     ) -> None:
         """Show a polygon that is being drawn, (M, 2) or none."""
         places = None if points is None else np.asarray(points, dtype=np.float64)
-        if places is None or len(places) < 2:
-            self.outline = None
-            self._hide("outline")
-            return
-        self.outline = places
-        if closed:
-            places = np.concatenate([places, places[:1]])
-        self._draw_line("outline", places, colour, 1.0, OUTLINE_ORDER, connect="strip")
+        self.outline = None if places is None or len(places) < 2 else places
+        lines = []
+        if self.outline is not None:
+            whole = np.concatenate([self.outline, self.outline[:1]]) if closed else self.outline
+            lines = [PathLine(whole, colour, OUTLINE_WIDTH, 0)]
+        self._draw_lines("outline", lines, OUTLINE_ORDER)
 
     def show_mark(
         self, name: str, place: npt.ArrayLike | None, *, style: MarkStyle, colour: str
     ) -> None:
         """Show a mark at a place, or take it away."""
-        key = f"mark {name}"
         where = None if place is None else np.asarray(place, dtype=np.float64)
         if where is None or not np.isfinite(where).all():
-            self.marks.pop(name, None)
-            self._hide(key)
-            return
-        self.marks[name] = Mark(where, style, colour)
-        nodes = self._nodes.get(key)
-        if nodes is None:
-            nodes = (Markers(antialias=1.0), Markers(antialias=1.0))
-            self._nodes[key] = nodes
-        size = MARK_SIZES[style]
-        position = _upside(where[None])
-        # One size for both would hide the lower one: it is drawn a little larger.
-        for node, tint, more, order in zip(
-            nodes, (SHADE, colour), (4.0, 0.0), (MARK_ORDER, MARK_ORDER + 1), strict=True
-        ):
-            node.set_data(
-                position,
-                symbol=SYMBOLS[style],
-                size=size + more,
-                face_color=tint,
-                edge_width=0,
-            )
-            self._place(node, where.shape[-1], order)
+            if self.marks.pop(name, None) is None:
+                return
+        else:
+            self.marks[name] = Mark(where, style, colour)
+        self._draw("marks")
 
     def show_line(
         self,
@@ -134,51 +137,87 @@ class Overlay:
         *,
         colour: str,
         width: float = 2.0,
-        dashed: bool = False,
-        dashes: int = DASHES,
+        dashes: int = 0,
     ) -> None:
-        """Show a polyline (M, 2), or (M, 3) in three axes, or take it away."""
+        """Show a polyline (M, 2), or (M, 3) in three axes, or take it away; 0 dashes: a whole."""
         places = None if points is None else np.asarray(points, dtype=np.float64)
         if places is None or len(places) < 2:
-            self.lines.pop(name, None)
-            self._hide(f"line {name}")
-            return
-        self.lines[name] = PathLine(places, colour, width, dashed)
-        drawn, connect = (_dashed(places, dashes), "segments") if dashed else (places, "strip")
-        self._draw_line(f"line {name}", drawn, colour, width, LINE_ORDER, connect=connect)
+            if self.lines.pop(name, None) is None:
+                return
+        else:
+            self.lines[name] = PathLine(places, colour, width, dashes)
+        self._draw("lines")
 
-    def _draw_line(
-        self,
-        key: str,
-        places: npt.NDArray[np.float64],
-        colour: str,
-        width: float,
-        order: int,
-        *,
-        connect: str,
-    ) -> None:
-        nodes = self._nodes.get(key)
-        position = _upside(places).astype(np.float32)
-        tints = (Color(SHADE), Color(colour))
-        widths = (width + 2.0, width)
+    def _draw(self, what: _What) -> None:
+        if self._waiting is not None:
+            self._waiting.add(what)
+        elif what == "marks":
+            self._draw_marks()
+        else:
+            self._draw_lines("line", list(self.lines.values()), LINE_ORDER)
+
+    def _draw_marks(self) -> None:
+        by_kind: dict[_Kind, list[Mark]] = {kind: [] for kind in self._nodes if kind[0] == "mark"}
+        for mark in self.marks.values():
+            by_kind.setdefault(("mark", len(mark.place), 0.0), []).append(mark)
+        for kind, marks in by_kind.items():
+            nodes = self._nodes_of(kind, MARK_ORDER, bool(marks))
+            if not marks:
+                continue
+            position = _upside(np.array([mark.place for mark in marks]))
+            symbols = [SYMBOLS[mark.style] for mark in marks]
+            sizes = np.array([MARK_SIZES[mark.style] for mark in marks])
+            tints = np.array([Color(mark.colour).rgba for mark in marks])
+            # One size for both would hide the lower one: it is drawn a little larger.
+            for node, tint, more in zip(nodes, (SHADE, tints), (4.0, 0.0), strict=True):
+                node.set_data(
+                    position, symbol=symbols, size=sizes + more, face_color=tint, edge_width=0
+                )
+
+    def _draw_lines(self, name: str, lines: list[PathLine], order: int) -> None:
+        by_kind: dict[_Kind, list[PathLine]] = {kind: [] for kind in self._nodes if kind[0] == name}
+        for line in lines:
+            by_kind.setdefault((name, line.points.shape[1], line.width), []).append(line)
+        for kind, some in by_kind.items():
+            nodes = self._nodes_of(kind, order, bool(some))
+            if not some:
+                continue
+            pieces = [_steps(line) for line in some]
+            position = _upside(np.concatenate(pieces)).astype(np.float32)
+            tints = np.repeat(
+                [Color(line.colour).rgba for line in some], [len(piece) for piece in pieces], axis=0
+            )
+            shades = np.tile(np.array(SHADE, np.float32), (len(tints), 1))
+            for node, colours, more in zip(nodes, (shades, tints), (2.0, 0.0), strict=True):
+                node.set_data(pos=position, color=colours, width=kind[2] + more, connect="segments")
+
+    def _nodes_of(self, kind: _Kind, order: int, seen: bool) -> tuple[Any, Any]:
+        """The node beneath and the one above of a kind, made at need."""
+        nodes = self._nodes.get(kind)
         if nodes is None:
-            nodes = tuple(Line(position, method="gl") for _ in range(2))
-            self._nodes[key] = nodes
-        for step, (node, tint, wide) in enumerate(zip(nodes, tints, widths, strict=True)):
-            node.set_data(pos=position, color=tint, width=wide, connect=connect)
-            self._place(node, places.shape[-1], order + step)
+            nodes = (_new_node(kind), _new_node(kind))
+            parent = self._scene if self._flat or kind[1] == 3 else self._screen
+            for step, node in enumerate(nodes):
+                node.parent = parent
+                node.order = order + step
+                node.set_gl_state("translucent", depth_test=False)
+            self._nodes[kind] = nodes
+        for node in nodes:
+            node.visible = seen
+        return nodes
 
-    def _place(self, node: Any, n_axes: int, order: int) -> None:
-        parent = self._scene if self._flat or n_axes == 3 else self._screen
-        if node.parent is not parent:
-            node.parent = parent
-        node.order = order
-        node.set_gl_state("translucent", depth_test=False)
-        node.visible = True
 
-    def _hide(self, key: str) -> None:
-        for node in self._nodes.get(key, ()):
-            node.visible = False
+def _new_node(kind: _Kind) -> Any:
+    name, n_axes, _ = kind
+    nothing = np.zeros((2, n_axes), np.float32)
+    return Markers(antialias=1.0) if name == "mark" else Line(nothing, method="gl")
+
+
+def _steps(line: PathLine) -> npt.NDArray[np.float64]:
+    """The pairs of points that a line is drawn between: its own, or the ends of its dashes."""
+    if line.dashes:
+        return _dashed(line.points, line.dashes)
+    return np.repeat(line.points, 2, axis=0)[1:-1]
 
 
 def _upside(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -26,7 +26,7 @@ from vispy.visuals.transforms import STTransform
 from napari_cryodrgn.widgets.latent_cloud import PointCloud
 from napari_cryodrgn.widgets.latent_drawing import Density, Drawing
 from napari_cryodrgn.widgets.latent_input import CanvasInput
-from napari_cryodrgn.widgets.latent_marks import DASHES, MarkStyle, Overlay
+from napari_cryodrgn.widgets.latent_marks import MarkStyle, Overlay
 from napari_cryodrgn.widgets.latent_scatter import Projection, Region
 from napari_cryodrgn.widgets.shared_contexts import free_at_the_end
 from napari_cryodrgn.widgets.theme import PICK_COLOUR, theme_colours
@@ -164,13 +164,10 @@ class LatentCanvas(QWidget):
         points: npt.ArrayLike | None,
         colour: str = PICK_COLOUR,
         width: float = 2.0,
-        dashed: bool = False,
-        dashes: int = DASHES,
+        dashes: int = 0,
     ) -> None:
-        """Show a polyline of this name, (M, 2) or (M, 3), or take it away."""
-        self.overlay.show_line(
-            name, points, colour=colour, width=width, dashed=dashed, dashes=dashes
-        )
+        """Show a polyline of this name, (M, 2) or (M, 3), or take it away; 0 dashes: a whole."""
+        self.overlay.show_line(name, points, colour=colour, width=width, dashes=dashes)
         self.native.update()
 
     # The camera

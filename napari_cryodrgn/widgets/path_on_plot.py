@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject
 
 from napari_cryodrgn.latent.path import LatentPath
-from napari_cryodrgn.widgets.latent_marks import DASHES, MarkStyle
+from napari_cryodrgn.widgets.latent_marks import MarkStyle
 from napari_cryodrgn.widgets.latent_tool import PlotForTools
 from napari_cryodrgn.widgets.path_desk import PathDesk, shares_of, through_particles
 
@@ -24,6 +24,9 @@ ACTIVE_WIDTH, WIDTH = 3.0, 1.6
 DOT = "path frame"
 DASH_PIXELS = 11.0
 """Length of a dash and the gap after it, at the zoom at which it was drawn."""
+
+DASHES = 100
+"""Dashes of a line where no length is known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,10 @@ class PathsOnPlot(QObject):
         """Draw all paths as they are now."""
         if not self._drawing:  # the plot may outlive its canvas
             return
+        with self._plot.canvas.overlay.together():
+            self._draw_all()
+
+    def _draw_all(self) -> None:
         canvas, book = self._plot.canvas, self._desk.book
         lines, marks = set(), set()
         self.drawn = {}
@@ -168,7 +175,7 @@ class PathsOnPlot(QObject):
             flat = places.shape[1] == 2 and dash > 0
             dashes = int(np.clip(length / dash, 2, 400)) if flat else DASHES
             self._plot.canvas.show_line(
-                name, places, colour=path.colour, width=width, dashed=far, dashes=dashes
+                name, places, colour=path.colour, width=width, dashes=dashes if far else 0
             )
         return names
 
