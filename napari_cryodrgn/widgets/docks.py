@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from napari.plugins import menu_item_template
-from qtpy.QtCore import Qt
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from napari_cryodrgn.widgets.dock import SessionDock
@@ -35,7 +37,7 @@ TABS = (PARTICLES, TRAIN, VOLUME, EXPLORE, TRAJECTORY, SELECTIONS, EVIDENCE)
 _SHRINKING: WeakSet[QDockWidget] = WeakSet()
 
 RIGHT_WIDTH = 480
-LATENT_SHARE = 0.48
+LATENT_SHARE = 0.58
 
 
 def open_dock(viewer: Viewer, name: str) -> SessionDock:
@@ -141,7 +143,18 @@ def _arrange(docks: dict[str, SessionDock]) -> None:
     for name in TABS[1:]:
         window.tabifyDockWidget(first, frames[name])
     first.raise_()
-    high = window.height()
-    heights = [round(high * LATENT_SHARE), round(high * (1 - LATENT_SHARE))]
-    window.resizeDocks([latent, first], heights, Qt.Orientation.Vertical)
-    window.resizeDocks([latent, first], [RIGHT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)
+    # Qt takes in sizes only once it has laid the docks out.
+    QTimer.singleShot(0, partial(_share_out, ref(latent), ref(first)))
+
+
+def _share_out(latent: ref[QDockWidget], first: ref[QDockWidget]) -> None:
+    """Give the latent space its share of the right side."""
+    frames = [frame for weak in (latent, first) if (frame := weak()) is not None]
+    if len(frames) < 2 or not all(isalive(frame) for frame in frames):
+        return
+    window = frames[0].window()
+    if isinstance(window, QMainWindow):
+        high = window.height()
+        heights = [round(high * LATENT_SHARE), round(high * (1 - LATENT_SHARE))]
+        window.resizeDocks(frames, heights, Qt.Orientation.Vertical)
+        window.resizeDocks(frames, [RIGHT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QDoubleValidator
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_cryodrgn.widgets.latent_axes import (
     CUSTOM_VIEW,
@@ -238,25 +238,24 @@ class PlotChoices(QWidget):
                 "Empty: the 1st and 99th percentile of all particles"
             )
             edit.hide()
-        axes, colours, legend = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        for widget in boxes:
-            axes.addWidget(widget, 1)
-        colours.addWidget(self.colour_box, 3)
-        colours.addWidget(self.colormap_box, 2)
+        choices, columns, legend = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        choices.setSpacing(6)
+        choices.addWidget(QLabel("Axes"))
+        choices.addWidget(self.view_box, 3)
+        choices.addWidget(QLabel("Colour"))
+        choices.addWidget(self.colour_box, 3)
+        choices.addWidget(self.colormap_box, 2)
+        for box in boxes[1:]:
+            columns.addWidget(box, 1)
         legend.setSpacing(6)
         legend.addWidget(self.low_edit)
         legend.addWidget(self.legend, 1)
         legend.addWidget(self.high_edit)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(QLabel("Axes"), 0, 0)
-        grid.addLayout(axes, 0, 1)
-        grid.addWidget(QLabel("Colour"), 1, 0)
-        grid.addLayout(colours, 1, 1)
-        grid.addLayout(legend, 2, 0, 1, 2)
-        grid.setColumnStretch(1, 1)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        for row in (choices, columns, legend):
+            rows.addLayout(row)
         self._show_axis_boxes()
 
 

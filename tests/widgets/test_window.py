@@ -49,10 +49,12 @@ def test_opening_a_run_folder_shows_latents_and_a_volume_in_docks_opened_once(
     session = session_for(viewer)
     settle(lambda: session.volume is not None and "Surface (live)" in viewer.layers)
     assert {id(dock) for dock in open_all(viewer).values()} == {id(d) for d in docks.values()}
+    qtbot.wait(50)  # the docks get their sizes only once they are laid out
     assert open_dock(viewer, VOLUME) is docks[VOLUME]
     # The latent space lies above the tabs, which share one place.
     latent, volume = frame_of(docks[LATENT]), frame_of(docks[VOLUME])
     assert latent.geometry().bottom() <= volume.geometry().top()
+    assert latent.height() > volume.height()  # what is clicked and drawn in gets the more
     window = latent.window()
     assert {frame.windowTitle() for frame in window.tabifiedDockWidgets(volume)} == {
         name for name in TABS if name != VOLUME
