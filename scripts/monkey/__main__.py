@@ -49,7 +49,7 @@ def play(runs: list[Path], report: Report, events: int, log: TextIO) -> None:
     with notification_manager:
         monkey = Monkey(runs, report, watch, log)
         signal.signal(signal.SIGTERM, monkey.rest)
-        monkey.desk.open_viewer()
+        monkey.open()
         hear_errors(report)  # after ours, which would take them away
         QApplication.instance().setQuitOnLastWindowClosed(False)
         watch.rest()

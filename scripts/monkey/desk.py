@@ -49,15 +49,24 @@ class Desk:
         self.runs, self.random = runs, numbers
         self.viewer: Any = None
 
-    def open_viewer(self) -> None:
-        """Open a window on one of the runs."""
+    def open_viewer(self) -> float:
+        """Open a window on one of the runs; how many seconds it took."""
+        begun = time.monotonic()
         self.viewer = make_window(self.random.choice(self.runs))
         self.viewer.window.resize(*SIZE)
+        return time.monotonic() - begun
 
-    def close_viewer(self) -> int:
-        """Close it; how many viewers are left."""
+    def close_viewer(self) -> float:
+        """Close it; how many seconds it took, with what is tidied up at once."""
+        begun = time.monotonic()
         self.viewer.close()
         self.viewer = None
+        QApplication.processEvents()
+        return time.monotonic() - begun
+
+    @staticmethod
+    def viewers_left() -> int:
+        """How many viewers there are, when all that is on its way has ended."""
         for _ in range(20):
             QApplication.processEvents()
             QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

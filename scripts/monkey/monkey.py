@@ -74,12 +74,18 @@ class Monkey:
     def renew(self) -> None:
         """Another viewer in place of this one."""
         self.close()
-        self.desk.open_viewer()
+        self.open()
+
+    def open(self) -> None:
+        """Open a viewer. While there is none, there is no window that could not answer."""
+        self.report.opened_seconds.append(self.desk.open_viewer())
+        self.watch.rest()
 
     def close(self) -> None:
         """Close the viewer, and count what is left of it."""
-        self.report.viewers_left = self.desk.close_viewer()
-        self.report.viewers_closed += 1
+        self.report.closed_seconds.append(self.desk.close_viewer())
+        self.report.viewers_left = self.desk.viewers_left()
+        self.watch.rest()
 
     def tick(self) -> None:
         """Make the next event; also from within a dialog that waits, which is closed soon."""

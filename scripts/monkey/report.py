@@ -51,7 +51,8 @@ class Report:
     errors: list[str] = field(default_factory=list)
     stalls: list[Stall] = field(default_factory=list)
     rss_mb: list[float] = field(default_factory=list)
-    viewers_closed: int = 0
+    opened_seconds: list[float] = field(default_factory=list)
+    closed_seconds: list[float] = field(default_factory=list)
     viewers_left: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -77,7 +78,7 @@ class Report:
             longest = max(stall.seconds for stall in own)
             wrong.append(f"no answer for over {self.stall_limit} s {len(own)} times: {longest:.1f}")
         if self.viewers_left:
-            wrong.append(f"{self.viewers_left} viewers left of {self.viewers_closed} closed")
+            wrong.append(f"{self.viewers_left} viewers left of {len(self.closed_seconds)} closed")
         if self.growth() > self.growth_limit:
             wrong.append(f"memory grew by {self.growth():.0f} MB after the first quarter")
         return wrong
@@ -88,7 +89,11 @@ class Report:
             f"seed {self.seed}: {self.events} events in {self.seconds:.0f} s "
             f"({self.cpu_seconds:.0f} CPU-s): {dict(self.kinds)}"
         )
-        print(f"{self.viewers_closed} viewers closed, {self.viewers_left} left")
+        print(f"{len(self.closed_seconds)} viewers closed, {self.viewers_left} left")
+        for what, seconds in (("open", self.opened_seconds), ("close", self.closed_seconds)):
+            if seconds:
+                middle, most = statistics.median(seconds), max(seconds)
+                print(f"seconds to {what} a viewer: {middle:.1f}, {most:.1f} at most")
         if self.rss_mb:
             shown = self.rss_mb[:: max(1, len(self.rss_mb) // COLUMNS)]
             words = ", ".join(f"{each:.0f}" for each in shown)
