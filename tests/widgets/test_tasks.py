@@ -109,12 +109,12 @@ def test_a_cancelled_task_tidies_up_in_its_own_thread(qtbot):
 
 def test_an_open_viewer_does_not_keep_what_a_cancelled_task_used(viewer, qtbot, settle):
     endless = Endless()
-    used = ref(endless)
-    task = start_task(endless.run, "Endless")
-    qtbot.waitUntil(lambda: endless.steps > 0)
+    used, task = ref(endless), start_task(endless.run, "Endless")
+    del endless
+    settle(lambda: used().steps > 0)
     with qtbot.waitSignal(task.finished):
         task.cancel()
-    del task, endless
+    del task
 
     def is_gone() -> bool:
         gc.collect()
