@@ -5,15 +5,15 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
+import tempfile
 import threading
 import time
-import traceback
 
 from report import Report, Stall
 
 HANG_SECONDS = 120.0
 LOOK_SECONDS = 0.05
-FRAMES = 14
+FRAMES = 16
 
 
 class Watchdog(threading.Thread):
@@ -56,6 +56,14 @@ class Watchdog(threading.Thread):
 
 
 def stack_of(thread: threading.Thread) -> str:
-    """The innermost calls of a thread; its frames are let go, or they would keep what they use."""
-    frame = sys._current_frames().get(thread.ident or 0)
-    return "".join(traceback.format_stack(frame)[-FRAMES:])
+    """The innermost calls of a thread, the last one first.
+
+    Written by `faulthandler`, which lets no other thread run meanwhile: whoever walks through
+    the frames of a running thread in Python may find them gone, and the program dies.
+    """
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        threads = file.read().split("\n\n")
+    own = next((each for each in threads if f"0x{thread.ident:016x}" in each), "")
+    return "\n".join(own.splitlines()[1 : FRAMES + 1])
