@@ -19,6 +19,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_cryodrgn.session import Session
+from napari_cryodrgn.widgets.own_context import delete_in_own_context
 from napari_cryodrgn.widgets.platform_warning import warn_once
 from napari_cryodrgn.widgets.session_keeper import session_keeper
 from napari_cryodrgn.widgets.sessions import real_viewer, session_for
@@ -72,6 +73,7 @@ class SessionDock(QWidget):
         self._ending.undo.append(partial(keeper.leave, type(self).__name__, id(self)))
         self._ending.undo.append(partial(self.session.leave, id(self)))
         self.destroyed.connect(self._ending.come)
+        delete_in_own_context(self.viewer)
         watch_unexpected()
         warn_once(self.session)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtGui import QGuiApplication
+from qtpy.QtGui import QGuiApplication, QOpenGLContext
 from qtpy.QtWidgets import QApplication, QDockWidget
+from vispy.gloo.glir import GlirProgram
 
 from napari_cryodrgn.progress import Progress
 from napari_cryodrgn.widgets.docks import (
@@ -188,3 +189,30 @@ def test_the_plugin_menu_imports_neither_torch_nor_umap():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "remove", [lambda layers: layers.remove("drawn"), lambda layers: layers.clear()]
+)
+def test_what_drew_a_removed_layer_is_deleted_where_it_was_drawn(
+    remove, viewer, settle, monkeypatch
+):
+    dock = open_dock(viewer, LATENT)
+    viewer.add_points([[0, 0], [9, 9]], name="drawn")
+    main = viewer.window._qt_viewer.canvas.native
+    main.grabFramebuffer()
+    other = dock.plot.canvas.native
+    settle(lambda: other.isValid())
+    contexts = []
+
+    def delete(program):
+        contexts.append(QOpenGLContext.currentContext())
+        original(program)
+
+    original = GlirProgram.delete
+    monkeypatch.setattr(GlirProgram, "delete", delete)
+    other.makeCurrent()
+    remove(viewer.layers)
+    assert contexts
+    assert all(context == main.context() for context in contexts)
+    assert main.context() != other.context()
