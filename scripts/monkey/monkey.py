@@ -106,7 +106,9 @@ class Monkey:
         try:
             self.act(popup, modal)
             for _ in range(self.random.randrange(BURST)):
-                if QApplication.activePopupWidget() or QApplication.activeModalWidget():
+                # Once its menu is gone, a click that opened one comes to its end first: nobody can
+                # close a window from within a click on it.
+                if before or QApplication.activePopupWidget() or QApplication.activeModalWidget():
                     break
                 self.act(None, None)
         except Exception:  # noqa: BLE001 - what a slot raises may arrive here
