@@ -32,7 +32,8 @@ class FSCPlot(QWidget):
         # Thousandths of 1/Å would be said in the label, where nobody looks for them.
         self._item.getAxis("bottom").enableAutoSIPrefix(False)
         self._item.layout.setContentsMargins(1, 8, 8, 4)
-        self._item.addLegend(offset=(-6, 2), labelTextSize="8pt")
+        # Correlations fall: at the lower left there is no curve.
+        self._item.addLegend(offset=(6, -4), labelTextSize="8pt")
         for threshold in THRESHOLDS:
             pen = pyqtgraph.mkPen("#8f949c", width=1, style=Qt.PenStyle.DashLine)
             self._item.addItem(pyqtgraph.InfiniteLine(threshold, angle=0, pen=pen))
@@ -69,6 +70,7 @@ class FSCPlot(QWidget):
         for side in ("left", "bottom"):
             self._item.getAxis(side).setPen(QColor(text))
             self._item.getAxis(side).setTextPen(QColor(text))
+        self._item.legend.setBrush(QColor(background))  # the thresholds end beside it
         self._item.legend.setLabelTextColor(text)
         for _, label in self._item.legend.items:
             label.setText(label.text)
