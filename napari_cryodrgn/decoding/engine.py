@@ -261,7 +261,10 @@ class DecodeEngine:
             self._deliver(DecodeFailure(str(error), "", request.tag, request.z, error), generation)
         except Exception as error:
             # The thread's outermost frame: whatever it is must reach the window, and
-            # the next request must find the thread alive.
+            # the next request must find the thread alive. Once closed there is neither, and
+            # little works any more where the program is ending.
+            if self._closed:
+                return
             logger.exception("decoding failed")
             message = f"the volume could not be decoded ({type(error).__name__}: {error})"
             details = traceback.format_exc()
@@ -291,6 +294,9 @@ class DecodeEngine:
         if ladder is not None:
             return ladder
         model = load()
+        with self._changed:
+            if self._closed or generation != self._generation:
+                raise Cancelled
         # Not before: this imports torch, which the loader prepares.
         from napari_cryodrgn.decoding.ladder import Ladder
 

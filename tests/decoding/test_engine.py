@@ -290,6 +290,24 @@ def test_closing_is_quick_final_and_repeatable(make_model):
     assert not [thread for thread in threading.enumerate() if thread.name == "decoder"]
 
 
+def test_what_fails_after_closing_is_nobodys_concern(caplog):
+    loading, closing = threading.Event(), threading.Event()
+
+    def load():
+        loading.set()
+        closing.wait(SECONDS)
+        time.sleep(0.1)
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    engine = DecodeEngine(load, 1.0)
+    engine.request([0, 0])
+    assert loading.wait(SECONDS)
+    closing.set()
+    engine.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "decoder"]
+    assert not caplog.records
+
+
 def test_an_engine_may_be_closed_by_its_own_receiver(make_model):
     engine = DecodeEngine(make_model, 1.0)
     closed = threading.Event()
