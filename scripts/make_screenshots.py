@@ -263,7 +263,7 @@ def picture_training(particles: SimulatedSet, out: Path) -> None:
     QTest.qWait(4000)
     save(image_of(docks[PARTICLES]), out / "particles.png")
     frame_of(docks[LATENT]).show()
-    share_height(docks, 0.45)
+    share_height(docks, 0.55)
     with tempfile.TemporaryDirectory(prefix="example-") as folder:
         train_dock: TrainDock = docks[TRAIN]
         open_dock(viewer, TRAIN)

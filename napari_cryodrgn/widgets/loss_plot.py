@@ -19,6 +19,7 @@ RECONSTRUCTION_COLOUR = "#56b4e9"
 KL_COLOUR = "#cc79a7"
 LEAST_HEIGHT = 140
 STACKED_HEIGHT = 300
+TOTAL_WIDTH = 5
 
 # The running mean of a few images jumps about and would set the scale of the plot.
 TRAIL_FROM = 0.15
@@ -202,9 +203,15 @@ class LossPlot(QWidget):
         plot.showGrid(x=False, y=True, alpha=0.15)
         for name in names:
             title, colour = CURVES[name]
-            pen = pyqtgraph.mkPen(colour, width=2)
+            # With a small beta both losses are one line: the total is seen on either side of it.
+            width = TOTAL_WIDTH if name == "loss" else 2
             self._curves[name] = plot.plot(
-                pen=pen, symbol="o", symbolSize=5, symbolBrush=colour, symbolPen=None, name=title
+                pen=pyqtgraph.mkPen(colour, width=width),
+                symbol="o",
+                symbolSize=width + 3,
+                symbolBrush=colour,
+                symbolPen=None,
+                name=title,
             )
             faint = pyqtgraph.mkPen(colour, width=1, style=Qt.PenStyle.DotLine)
             self._trails[name] = plot.plot(pen=faint)
