@@ -85,6 +85,7 @@ class Monkey:
         """Close the viewer, and count what is left of it."""
         self.report.closed_seconds.append(self.desk.close_viewer())
         self.report.viewers_left = self.desk.viewers_left()
+        self.log.write(f"    viewers left: {self.report.viewers_left}\n")
         self.watch.rest()
 
     def tick(self) -> None:
