@@ -130,6 +130,14 @@ class TaskBar(QWidget):
     def _show_failure(self, failure: Failure) -> None:
         self.notices.say(failure.message, "error", failure.details)
 
+    def let_go(self) -> None:
+        """Forget the task; also without its widgets. Once a dock has ended none tells its end.
+
+        PySide keeps what a task calls, where no garbage collector sees it: a dock with such a task
+        would never be collected.
+        """
+        self.task = None
+
     def _end(self) -> None:
         self._body.setVisible(False)
         self.task = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -216,3 +218,25 @@ def test_what_drew_a_removed_layer_is_deleted_where_it_was_drawn(
     assert contexts
     assert all(context == main.context() for context in contexts)
     assert main.context() != other.context()
+
+
+def test_a_dock_closed_during_an_analysis_is_not_kept(viewer, settle, small_run, monkeypatch):
+    state: dict[str, bool] = {}
+    monkeypatch.setattr(
+        "napari_cryodrgn.widgets.latent_dock._analysis_of", lambda *_, **__: endless(state)
+    )
+    dock = open_dock(viewer, LATENT)
+    dock.open_run(small_run.path)
+    session, kept = dock.session, ref(dock)
+    settle(lambda: session.run is not None)
+    dock.analyze()
+    settle(lambda: kept().tasks.task.progress is not None)
+    frame_of(dock).title.close_button.click()
+    del dock
+
+    def is_gone() -> bool:
+        gc.collect()
+        return kept() is None
+
+    settle(is_gone)
+    assert state["tidied"]
