@@ -294,9 +294,6 @@ class DecodeEngine:
         if ladder is not None:
             return ladder
         model = load()
-        with self._changed:
-            if self._closed or generation != self._generation:
-                raise Cancelled
         # Not before: this imports torch, which the loader prepares.
         from napari_cryodrgn.decoding.ladder import Ladder
 

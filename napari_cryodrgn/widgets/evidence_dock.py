@@ -412,7 +412,6 @@ class EvidenceDock(SessionDock):
         self.listen(self.session.volume_changed, self._hear_volume)
         self.listen(self.session.support_changed, self.state.show_trust)
         self.listen(self.session.selections.changed, self._show_selection)
-        self.at_end(self.tasks.let_go)
         for worker in (self._measure, self._judge):
             self.at_end(worker.stop)
         for shown in (self.state_map, self.selection_map):

@@ -108,7 +108,6 @@ class LatentDock(SessionDock):
         self.viewer.events.theme.connect(self._follow_theme)
         self.at_end(partial(self.viewer.events.theme.disconnect, self._follow_theme))
         self.at_end(self.plot.shutdown)
-        self.at_end(self.tasks.let_go)
         QUIET.hold()
         self.at_end(QUIET.let_go)
         self.at_end(self.selections.shutdown)

@@ -19,17 +19,17 @@ RECONSTRUCTION_COLOUR = "#56b4e9"
 KL_COLOUR = "#cc79a7"
 LEAST_HEIGHT = 140
 STACKED_HEIGHT = 300
-TOTAL_WIDTH = 5
 
 # The running mean of a few images jumps about and would set the scale of the plot.
 TRAIL_FROM = 0.15
 
 FINER_TIP = "At a dashed line finer detail joins in: losses before and after it do not compare"
 
+# Name, colour, width. With a small beta both losses are one line: the total is seen on either side.
 CURVES = {
-    "loss": ("total", TOTAL_COLOUR),
-    "gen_loss": ("reconstruction", RECONSTRUCTION_COLOUR),
-    "kld": ("KL", KL_COLOUR),
+    "loss": ("total", TOTAL_COLOUR, 5),
+    "gen_loss": ("reconstruction", RECONSTRUCTION_COLOUR, 2),
+    "kld": ("KL", KL_COLOUR, 2),
 }
 
 
@@ -202,9 +202,7 @@ class LossPlot(QWidget):
         plot.setMouseEnabled(x=False, y=False)
         plot.showGrid(x=False, y=True, alpha=0.15)
         for name in names:
-            title, colour = CURVES[name]
-            # With a small beta both losses are one line: the total is seen on either side of it.
-            width = TOTAL_WIDTH if name == "loss" else 2
+            title, colour, width = CURVES[name]
             self._curves[name] = plot.plot(
                 pen=pyqtgraph.mkPen(colour, width=width),
                 symbol="o",

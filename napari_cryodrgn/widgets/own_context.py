@@ -2,9 +2,8 @@
 
 On the removal of a layer napari has vispy delete the layer's programs, buffers and textures at
 once, in whatever OpenGL context is the current one. In a window with a second canvas, as that of
-our latent plot, this is often the other canvas's. Where contexts are shared Mesa then draws with
-a shader that is gone, and the program dies at one of the next clicks; where they are not, what
-has the same number in the other canvas is deleted in its stead.
+our latent plot, this is often the other canvas's. Mesa then draws with a shader that is gone, and
+the program dies at one of the next clicks.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from qtpy.compat import isalive
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-_KEPT: WeakSet[Any] = WeakSet()
+_CONNECTED: WeakSet[Any] = WeakSet()
 
 
 def delete_in_own_context(viewer: ViewerModel) -> None:
@@ -30,9 +29,9 @@ def delete_in_own_context(viewer: ViewerModel) -> None:
         Itself, not the proxy that plugins are given. One without a window draws nothing.
     """
     window = getattr(viewer, "window", None)
-    if window is None or viewer in _KEPT:
+    if window is None or viewer in _CONNECTED:
         return
-    _KEPT.add(viewer)
+    _CONNECTED.add(viewer)
     # The viewer outlives its canvas where somebody holds it after its window was closed.
     make_current = partial(_make_current, ref(window._qt_viewer.canvas._scene_canvas))
     # napari deletes at "removed", before anybody else hears of it, or, where several layers go at

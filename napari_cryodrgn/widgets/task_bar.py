@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -25,7 +27,7 @@ class TaskBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None, *, pausable: bool = True) -> None:
         super().__init__(parent)
-        self.task: TaskHandle | None = None
+        self._task: ref[TaskHandle] | None = None
         self._pausable = pausable
         self._title = QLabel()
         self._time_left = QLabel()
@@ -67,7 +69,7 @@ class TaskBar(QWidget):
         tells_failure : bool
             Whether a failure is shown here, or by somebody else.
         """
-        self.task = task
+        self._task = ref(task)
         self.notices.clear()
         self._title.setText(task.title)
         self._time_left.clear()
@@ -85,6 +87,15 @@ class TaskBar(QWidget):
         if task.progress is not None:
             self._show_progress(task.progress)
         return task
+
+    @property
+    def task(self) -> TaskHandle | None:
+        """The task followed, while it runs. Its worker keeps it, the bar does not.
+
+        PySide keeps what a task calls where no garbage collector sees it, and of a task that its
+        dock's end cuts short the bar does not hear: the two would keep one another.
+        """
+        return None if self._task is None else self._task()
 
     def stop(self) -> None:
         """Cancel what runs, and wait until its files are whole."""
@@ -130,14 +141,6 @@ class TaskBar(QWidget):
     def _show_failure(self, failure: Failure) -> None:
         self.notices.say(failure.message, "error", failure.details)
 
-    def let_go(self) -> None:
-        """Forget the task; also without its widgets. Once a dock has ended none tells its end.
-
-        PySide keeps what a task calls, where no garbage collector sees it: a dock with such a task
-        would never be collected.
-        """
-        self.task = None
-
     def _end(self) -> None:
         self._body.setVisible(False)
-        self.task = None
+        self._task = None
